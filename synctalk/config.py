@@ -1,0 +1,191 @@
+"""What was asked for: settings, presets, and which part of them can change a result.
+
+Layers, later ones win: defaults, preset, `dataset/<name>/synctalk.toml`, command line (`--set key=value`). Everything
+in `RuntimeSettings` may change from run to run without changing a result; it is never part of a fingerprint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from synctalk.errors import InputError
+
+FPS = 25
+AUDIO_RATE_HZ = 16_000
+SAMPLES_PER_FRAME = AUDIO_RATE_HZ // FPS
+
+PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
+NonNegativeInt = Annotated[int, msgspec.Meta(ge=0)]
+PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
+NonNegativeFloat = Annotated[float, msgspec.Meta(ge=0)]
+SizePx = Annotated[int, msgspec.Meta(ge=64, le=512, multiple_of=32)]
+
+
+class PreprocessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How video becomes crops."""
+
+    size_px: SizePx = 128
+    """Side of the square face crop."""
+    smoothing_frames: NonNegativeInt = 6
+    """Reach, to each side, of the zero-phase smoothing of the crop path; 0 switches it off."""
+
+
+class SyncnetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the judge of lip sync is trained."""
+
+    epochs: PositiveInt = 100
+    batch_size: PositiveInt = 32
+    lr: PositiveFloat = 5e-4
+    warmup_steps: NonNegativeInt = 50
+    weight_decay: NonNegativeFloat = 0.05
+    clip_norm: PositiveFloat = 1.0
+    ema_decay: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.99
+    initial: str = ""
+    """A SyncNet checkpoint to start from instead of random weights."""
+
+
+class MainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the mouth generator is trained."""
+
+    arch: Literal["mouthnet", "unet328"] = "mouthnet"
+    asr: Literal["ave", "hubert", "wenet"] = "ave"
+    """Audio features of the older network `unet328`; `mouthnet` learns its own from the mel spectrogram."""
+    asr_model: str = ""
+    """Local file (ave) or folder (hubert) with the weights of the feature extractor."""
+    epochs: PositiveInt = 100
+    batch_size: PositiveInt = 8
+    """Clips of consecutive frames per step."""
+    lr: PositiveFloat = 1e-3
+    warmup_steps: NonNegativeInt = 100
+    weight_decay: NonNegativeFloat = 0.01
+    clip_norm: PositiveFloat = 1.0
+    ema_decay: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.995
+    channels: PositiveInt = 64
+    """Width of the generator."""
+    mouth_weight: NonNegativeFloat = 4.0
+    structure_weight: NonNegativeFloat = 0.5
+    temporal_weight: NonNegativeFloat = 0.5
+    sync_weight: NonNegativeFloat = 0.03
+    sync_threshold: Annotated[float, msgspec.Meta(ge=0.5, le=1)] = 0.85
+    """Held-out shift accuracy that the SyncNet must reach before its loss is used."""
+    perceptual_weight: NonNegativeFloat = 0.01
+    vgg_weights: str = ""
+    """Local file with torchvision's VGG19 weights; without it there is no perceptual term."""
+
+
+class RuntimeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What may differ from run to run without changing a result."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    workers: Annotated[int, msgspec.Meta(ge=-1)] = -1
+    """Loader processes; -1 chooses by the device."""
+    snapshot_s: PositiveFloat = 60.0
+    """Seconds between snapshots inside an epoch."""
+    preview_s: NonNegativeFloat = 4.0
+    """Length of the preview video after each epoch; 0 switches it off."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything a run can be told, one section per stage."""
+
+    preset: Literal["draft", "standard", "high"] = "standard"
+    seed: NonNegativeInt = 1234
+    preprocess: PreprocessSettings = PreprocessSettings()
+    syncnet: SyncnetSettings = SyncnetSettings()
+    main: MainSettings = MainSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "draft": {
+        "preprocess": {"size_px": 128},
+        "syncnet": {"epochs": 8},
+        "main": {"epochs": 8, "channels": 48},
+    },
+    "standard": {"preprocess": {"size_px": 192}, "syncnet": {"epochs": 30}, "main": {"epochs": 100}},
+    "high": {"preprocess": {"size_px": 320}, "syncnet": {"epochs": 50}, "main": {"epochs": 100, "channels": 96}},
+}
+
+
+def load_settings(
+    settings_file: Path, *, preset: str | None = None, overrides: Mapping[str, object] | None = None
+) -> Settings:
+    """The settings of one dataset: defaults, preset, file and overrides, in this order.
+
+    Args:
+        settings_file: A `synctalk.toml`; may be missing.
+        preset: Wins over the preset named in the file.
+        overrides: Dotted names and values, for example `{"main.epochs": 20}`; values may be text as typed.
+
+    Raises:
+        InputError: An unknown name or a value out of range, in the file or the overrides.
+    """
+    from_file = _read_toml(settings_file)
+    chosen = preset or from_file.get("preset", Settings().preset)
+    if chosen not in PRESETS:
+        raise InputError(f"there is no preset {chosen!r}", hint=f"choose one of {', '.join(PRESETS)}")
+    layers = [{"preset": chosen}, PRESETS[chosen], {**from_file, "preset": chosen}]
+    layers += [_nested(name, value) for name, value in (overrides or {}).items()]
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        _merge(merged, layer)
+    try:
+        return msgspec.convert(merged, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise InputError(
+            f"bad setting: {error}", hint="docs/settings.md lists every setting with its range"
+        ) from error
+
+
+def parse_overrides(pairs: Iterable[str]) -> dict[str, str]:
+    """Turn `["main.epochs=20", ...]` into a mapping.
+
+    Raises:
+        InputError: An item without `=`.
+    """
+    overrides = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(f"{pair!r} is not a setting", hint="write it as --set main.epochs=20")
+        overrides[name.strip()] = value.strip()
+    return overrides
+
+
+def as_facts(section: msgspec.Struct, *, without: Iterable[str] = ()) -> dict[str, object]:
+    """A section as plain data for a fingerprint, less the names that cannot change a result."""
+    facts: dict[str, object] = msgspec.to_builtins(section)
+    return {name: value for name, value in facts.items() if name not in set(without)}
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {path}: {error}", hint="docs/settings.md shows a complete example") from error
+
+
+def _nested(name: str, value: object) -> dict[str, Any]:
+    *sections, leaf = name.split(".")
+    nested: dict[str, Any] = {leaf: value}
+    for section in reversed(sections):
+        nested = {section: nested}
+    return nested
+
+
+def _merge(target: dict[str, Any], layer: Mapping[str, Any]) -> None:
+    for name, value in layer.items():
+        if isinstance(value, Mapping):
+            below = target.setdefault(name, {})
+            if not isinstance(below, dict):
+                raise InputError(f"bad setting: {name} is a single value, not a section")
+            _merge(below, value)
+        else:
+            target[name] = value

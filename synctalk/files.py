@@ -1,0 +1,179 @@
+"""Files that are either wholly there or not there at all, and hashes that tell whether they changed.
+
+Commit order, everywhere: temporary file beside the target, write, fsync, `os.replace`, fsync of the folder. Temporary
+names are unique and carry their owner's pid, so leftovers of dead processes can be swept and living ones are kept.
+No other module opens a durable file for writing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import msgspec
+import xxhash
+
+from synctalk.errors import StorageError
+from synctalk.faults import crash_point
+
+_CHUNK_BYTES = 1 << 20
+_TEMPORARY = re.compile(r"^\..+\.(?P<pid>\d+)\.[0-9a-f]{8}\.tmp$", re.DOTALL)
+
+
+def temporary_beside(target: Path) -> Path:
+    """A unique hidden name in the folder of `target`, recognised by `sweep_leftovers`."""
+    return target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+
+
+@contextlib.contextmanager
+def replacing(target: Path) -> Iterator[IO[bytes]]:
+    """Open a binary file that becomes `target` only when the block ends without an error.
+
+    Readers see the old bytes or the new ones, never a mixture, whatever happens.
+
+    Raises:
+        StorageError: The disk is full, read-only or broken; `target` is as it was.
+    """
+    temporary = temporary_beside(target)
+    with translating_os_errors(target):
+        try:
+            crash_point("files.create")
+            with temporary.open("xb") as stream:
+                yield stream
+                crash_point("files.write")
+                stream.flush()
+                os.fsync(stream.fileno())
+            crash_point("files.rename")
+            commit_file(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def commit_file(temporary: Path, target: Path) -> None:
+    """Give a finished and fsynced temporary file (or folder) its final name, durably."""
+    os.replace(temporary, target)
+    crash_point("files.renamed")
+    sync_folder(target.parent)
+    crash_point("files.committed")
+
+
+def write_bytes(target: Path, content: bytes) -> None:
+    """Replace `target` with `content`, atomically and durably."""
+    with replacing(target) as stream:
+        stream.write(content)
+
+
+def write_json(target: Path, value: object) -> None:
+    """Replace `target` with `value` as indented JSON, atomically and durably."""
+    write_bytes(target, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+
+
+def publish_json(target: Path, value: object) -> None:
+    """Replace `target` atomically but without waiting for the disk: for live facts that are worthless after a crash."""
+    temporary = temporary_beside(target)
+    try:
+        temporary.write_bytes(msgspec.json.encode(value))
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the content of `path` is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in `folder` are on the disk (a no-op where folders cannot be opened)."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    except PermissionError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> Path:
+    """Create `folder` with its parents if missing.
+
+    Raises:
+        StorageError: The place is read-only or something else has that name.
+    """
+    with translating_os_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def sweep_leftovers(folder: Path) -> list[Path]:
+    """Remove temporary files and folders whose owner is no longer alive.
+
+    Returns:
+        What was removed.
+    """
+    removed = []
+    for path in folder.iterdir() if folder.is_dir() else ():
+        found = _TEMPORARY.match(path.name)
+        if found and not is_alive(int(found["pid"])):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            removed.append(path)
+    return removed
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process with this number exists on this machine."""
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def content_hash(path: Path) -> str:
+    """The xxh3-128 hash of a file's content, as 32 hex digits."""
+    digest = xxhash.xxh3_128()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+_ADVICE = {
+    errno.ENOSPC: "free some space and run the same command again: it continues where it stopped",
+    errno.EDQUOT: "your quota is used up; free some space and run the same command again",
+    errno.EROFS: "the disk is mounted read-only; use --root to work somewhere else",
+    errno.EACCES: "you may not write there; change the permissions or use --root to work somewhere else",
+    errno.EPERM: "you may not write there; change the permissions or use --root to work somewhere else",
+    errno.EIO: "the disk reported an error; check it before you go on",
+    errno.ENOTDIR: "a file has the name of a folder that is needed; move it away or use --root",
+    errno.EEXIST: "a file has the name of a folder that is needed; move it away or use --root",
+}
+
+
+@contextlib.contextmanager
+def translating_os_errors(path: Path) -> Iterator[None]:
+    """Turn an `OSError` of the disk into a `StorageError` that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _ADVICE:
+            raise
+        raise StorageError(f"cannot write {path}: {error.strerror}", hint=_ADVICE[error.errno]) from error

@@ -1,0 +1,56 @@
+"""Where the program's words go: the console for people, `logs/<stage>.log` for later."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from synctalk.files import make_folder
+
+ROOT_LOGGER = "synctalk"
+
+
+def get_logger(name: str) -> logging.Logger:
+    """The logger of one module; `name` is the module's `__name__`."""
+    return logging.getLogger(name)
+
+
+def start_console(*, debug: bool = False) -> None:
+    """Send the program's messages to standard error: plain sentences, or with module names when debugging."""
+    logger = logging.getLogger(ROOT_LOGGER)
+    logger.setLevel(logging.DEBUG if debug else logging.INFO)
+    if not any(isinstance(handler, _Console) for handler in logger.handlers):
+        logger.addHandler(_Console())
+    for handler in logger.handlers:
+        if isinstance(handler, _Console):
+            handler.setFormatter(logging.Formatter("%(name)s: %(message)s" if debug else "%(message)s"))
+
+
+@contextlib.contextmanager
+def logging_to(path: Path) -> Iterator[None]:
+    """Also append the program's messages to `path`, with time and level, while the block runs."""
+    make_folder(path.parent)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger(ROOT_LOGGER)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+class _Console(logging.Handler):
+    """Writes through tqdm while a bar is shown, so that messages never tear it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self.format(record)
+        tqdm_module = sys.modules.get("tqdm")
+        if tqdm_module is not None:
+            tqdm_module.tqdm.write(text, file=sys.stderr)
+        else:
+            print(text, file=sys.stderr, flush=True)

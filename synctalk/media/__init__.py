@@ -1,0 +1,1 @@
+"""Leaves: video, audio and faces in, arrays out. No state, no settings."""

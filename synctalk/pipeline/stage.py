@@ -1,0 +1,101 @@
+"""What a stage promises. A stage is plain data, so that status and skip decisions never load a model."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any, Protocol
+
+from synctalk.config import Settings
+from synctalk.progress import Progress
+from synctalk.state import Best
+from synctalk.workspace import Workspace
+
+
+class Outcome(Enum):
+    """How a stage ended when it did not raise."""
+
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage's work returns.
+
+    Attributes:
+        outcome: Whether it reached its end.
+        summary: Figures for the state file and the reports; plain JSON values.
+    """
+
+    outcome: Outcome
+    summary: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Journal(Protocol):
+    """How a running stage tells the runner what it has committed; the runner alone writes the state file."""
+
+    def __call__(self, *, epochs: int, step: int, checkpoint: Path | None = None, best: Best | None = None) -> None:
+        """Record that `epochs` whole epochs and `step` steps of the next one are safe on disk."""
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """All that a stage's work may use.
+
+    Attributes:
+        workspace: Where everything is.
+        settings: What was asked.
+        fingerprint: One digest of everything the result depends on; checkpoints carry it.
+        generation: Raised when the training starts over; checkpoints carry it too.
+        should_stop: True once the user or the system asked to stop; asked at least every 200 ms.
+        journal: Called after each commit of a training.
+        progress: The bar.
+    """
+
+    workspace: Workspace
+    settings: Settings
+    fingerprint: str
+    generation: int
+    should_stop: Callable[[], bool]
+    journal: Journal
+    progress: Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One step of a line.
+
+    Attributes:
+        name: As in the command line, the state file and the folders.
+        version: Raised when the same inputs and settings would give another result.
+        needs: Names of the stages before it.
+        inputs: Source files it reads that no stage makes; keys of the fingerprint are their names.
+        outputs: Files it promises; verified after it ran.
+        settings: The part of the settings that can change its result.
+        target_epochs: For a training, how many epochs are asked; None for other stages.
+        work: `package.module:function`, resolved only when the stage runs; called with a `StageContext`.
+    """
+
+    name: str
+    version: int
+    needs: tuple[str, ...]
+    inputs: Callable[[Workspace], list[Path]]
+    outputs: Callable[[Workspace], list[Path]]
+    settings: Callable[[Settings], dict[str, object]]
+    work: str
+    target_epochs: Callable[[Settings], int] | None = None
+
+    @property
+    def is_training(self) -> bool:
+        """Whether it counts epochs and can be continued."""
+        return self.target_epochs is not None
+
+    def run(self, context: StageContext) -> StageResult:
+        """Do the stage's work in this process."""
+        module_name, _, function_name = self.work.partition(":")
+        work: Callable[[StageContext], StageResult] = getattr(importlib.import_module(module_name), function_name)
+        return work(context)

@@ -1,0 +1,1 @@
+"""Training: epochs, steps, checkpoints, exact resume. Knows no model and no stage."""
