@@ -206,6 +206,15 @@ def is_older_pipeline(raw: dict[str, Any]) -> bool:
     return "schema_version" not in raw and any(name in raw for name in _OLDER_STAGES)
 
 
+def is_older_file(path: Path) -> bool:
+    """Whether the older pipeline wrote the state file at `path`."""
+    try:
+        raw = msgspec.json.decode(path.read_bytes())
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return isinstance(raw, dict) and is_older_pipeline(raw)
+
+
 def migrate_older_pipeline(raw: dict[str, Any], *, dataset: str) -> State:
     """Carry what the older pipeline's file says into the present schema.
 

@@ -73,6 +73,7 @@ class Stage:
         name: As in the command line, the state file and the folders.
         version: Raised when the same inputs and settings would give another result.
         needs: Names of the stages before it.
+        folder: Where it keeps its results; its record is kept there too.
         inputs: Source files it reads that no stage makes; keys of the fingerprint are their names.
         outputs: Files it promises; verified after it ran.
         settings: The part of the settings that can change its result.
@@ -83,6 +84,7 @@ class Stage:
     name: str
     version: int
     needs: tuple[str, ...]
+    folder: Callable[[Workspace], Path]
     inputs: Callable[[Workspace], list[Path]]
     outputs: Callable[[Workspace], list[Path]]
     settings: Callable[[Settings], dict[str, object]]

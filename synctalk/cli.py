@@ -1,0 +1,85 @@
+"""The command line: `synctalk COMMAND ...`. Parses, lets a command compose the work, and prints errors.
+
+This is one of the two borders where errors are caught (the other is the runner, which records them).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from synctalk import __version__
+from synctalk.commands import batch, check, demo, doctor, evaluate, render, run, status, stop
+from synctalk.errors import ExitCode, SynctalkError
+from synctalk.log import get_logger, start_console
+
+ROOT_VARIABLE = "SYNCTALK_ROOT"
+
+_COMMANDS = (demo, check, run, status, stop, render, evaluate, batch, doctor)
+_EPILOG = """exit codes: 0 done, 1 failed, 2 bad input, 3 state or lock problem,
+75 interrupted and resumable (run the same command again), 130 second Ctrl-C"""
+_log = get_logger(__name__)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole program."""
+    parser = argparse.ArgumentParser(
+        prog="synctalk",
+        description="Turn one person's recordings into a talking face, on this machine.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"synctalk {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add_parsers(commands, parents=[_shared_options()])
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: Words after the program's name; the process's own when None.
+
+    Returns:
+        The exit code.
+    """
+    args = build_parser().parse_args(argv)
+    start_console(debug=args.debug)
+    try:
+        return int(args.execute(args))
+    except SynctalkError as error:
+        _show(error, debug=args.debug)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        return int(ExitCode.ABORTED)
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; nothing may be flushed into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.DONE)
+    except Exception as error:  # noqa: BLE001 - the border: whatever comes here is shown, never swallowed
+        _show(error, debug=args.debug)
+        if not args.debug:
+            _log.error("  hint: this is a defect; run the command again with --debug and report what it prints")
+        return int(ExitCode.FAILED)
+
+
+def _show(error: Exception, *, debug: bool) -> None:
+    kind = "" if isinstance(error, SynctalkError) else f"{type(error).__name__}: "
+    _log.error("synctalk: error: %s%s", kind, error, exc_info=error if debug else None)
+
+
+def _shared_options() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--root",
+        type=Path,
+        default=Path(os.environ.get(ROOT_VARIABLE, ".")),
+        help=f"the folder that holds dataset/ and checkpoint/ (default: ${ROOT_VARIABLE} or the current folder)",
+    )
+    shared.add_argument("--debug", action="store_true", help="show module names and full tracebacks")
+    return shared

@@ -1,0 +1,112 @@
+"""`synctalk status`: what is done, what runs, what comes next, from the files alone."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from synctalk.errors import ExitCode, InputError
+from synctalk.lines import LINES
+from synctalk.lock import Holder, find_live_holder
+from synctalk.progress import LiveFacts, format_duration, read_live_facts
+from synctalk.state import Record, Status, read_state
+from synctalk.workspace import Workspace
+
+
+class DatasetStatus(msgspec.Struct):
+    """One dataset as a reader sees it."""
+
+    dataset: str
+    stages: dict[str, Record]
+    holder: Holder | None = None
+    live: LiveFacts | None = None
+    notes: list[str] = []
+
+
+def add_parsers(commands: Any, *, parents: list[argparse.ArgumentParser]) -> None:
+    """Add `status` to the program."""
+    parser = commands.add_parser("status", parents=parents, help="show what is done and what runs")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one dataset (default: all)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(execute=execute)
+
+
+def execute(args: argparse.Namespace) -> ExitCode:
+    """Print the status of one dataset or of all.
+
+    Raises:
+        InputError: There is no such dataset.
+    """
+    names = [args.name] if args.name else find_datasets(args.root)
+    statuses = [read_status(Workspace(args.root, name)) for name in names]
+    if args.json:
+        print(msgspec.json.encode(statuses).decode())
+        return ExitCode.DONE
+    if not statuses:
+        print(f"no datasets under {args.root / 'dataset'}; start with: synctalk run NAME --video FILE")
+    for status in statuses:
+        print("\n".join(_describe(status)))
+    return ExitCode.DONE
+
+
+def find_datasets(root: Path) -> list[str]:
+    """Names of the dataset folders under `root`, sorted."""
+    base = root / "dataset"
+    if not base.is_dir():
+        return []
+    return sorted(path.name for path in base.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def read_status(workspace: Workspace) -> DatasetStatus:
+    """The status of one dataset without touching anything.
+
+    Raises:
+        InputError: There is no such dataset.
+    """
+    if not workspace.dataset.is_dir():
+        raise InputError(
+            f"there is no dataset {workspace.name!r} under {workspace.root / 'dataset'}",
+            hint="synctalk status lists the datasets; synctalk run NAME --video FILE makes one",
+        )
+    loaded = read_state(workspace.state_file, dataset=workspace.name)
+    holder = find_live_holder(workspace.lock_file)
+    stages = dict(loaded.state.stages)
+    for stage in LINES["face"].stages:
+        record = stages.setdefault(stage.name, Record())
+        if record.status is Status.RUNNING and holder is None:
+            record.status = Status.INTERRUPTED
+    live = read_live_facts(workspace.progress_file) if holder else None
+    return DatasetStatus(workspace.name, stages, holder, live, loaded.notes)
+
+
+def _describe(status: DatasetStatus) -> list[str]:
+    lines = [status.dataset]
+    for name, record in status.stages.items():
+        lines.append(f"  {name:<12} {record.status.value:<12} {_describe_record(record)}".rstrip())
+    if status.holder is not None:
+        lines.append(f"  running as process {status.holder.pid} since {status.holder.since}{_describe_live(status.live)}")
+    lines += [f"  note: {note}" for note in status.notes]
+    return lines
+
+
+def _describe_record(record: Record) -> str:
+    parts = []
+    if record.target_epochs:
+        parts.append(f"{record.epochs}/{record.target_epochs} epochs")
+    if record.best is not None:
+        parts.append(f"best {record.best.metric} {record.best.value:.4g} at epoch {record.best.epoch}")
+    if record.error is not None:
+        parts.append(f"{record.error.message.splitlines()[0]} (log: {record.error.log})")
+    if record.seconds and record.status is Status.DONE:
+        parts.append(f"took {format_duration(record.seconds)}")
+    return ", ".join(parts)
+
+
+def _describe_live(live: LiveFacts | None) -> str:
+    if live is None:
+        return ""
+    where = f": {live.stage} {live.done}/{live.total} {live.unit}"
+    return where if live.eta_total_s is None else f"{where}, ETA {format_duration(live.eta_total_s)}"

@@ -1,0 +1,194 @@
+"""Whether a stage has to run, and why: a pure decision over the record, the fingerprint and the disk.
+
+Every decision carries reasons that name the exact item: the file, the setting, the version, the stage above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+import xxhash
+
+from synctalk.config import Settings
+from synctalk.pipeline.stage import Stage
+from synctalk.pipeline.stat_cache import StatCache
+from synctalk.state import Fingerprint, Output, Record, Status
+from synctalk.workspace import Workspace
+
+SUFFICIENT_SHARE = 0.9
+
+
+class Verdict(StrEnum):
+    """What happens to a stage in a run."""
+
+    SKIP = "skip"
+    RUN = "run"
+    RESUME = "resume"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The verdict on one stage.
+
+    Attributes:
+        stage: The stage.
+        verdict: Skip it, run it from its start, or continue it.
+        reasons: Why, in sentences that name the item.
+        fingerprint: What its result would be made from now.
+        target_epochs: For a training, what is asked; 0 otherwise.
+    """
+
+    stage: Stage
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    fingerprint: Fingerprint
+    target_epochs: int = 0
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked for beyond the settings.
+
+    Attributes:
+        forced: Names of the stages to start over.
+        continue_training: Finish a training that is already sufficient.
+    """
+
+    forced: frozenset[str] = frozenset()
+    continue_training: bool = False
+
+
+def digest_of(fingerprint: Fingerprint) -> str:
+    """One short identifier of a fingerprint, equal for equal parts in any order."""
+    canonical = msgspec.json.encode(msgspec.to_builtins(fingerprint), order="sorted")
+    return xxhash.xxh3_128_hexdigest(canonical)
+
+
+def take_fingerprint(
+    stage: Stage, workspace: Workspace, settings: Settings, *, upstream: Mapping[str, Fingerprint], cache: StatCache
+) -> Fingerprint:
+    """What the result of `stage` would be made from now.
+
+    Args:
+        upstream: Fingerprints of all stages before it.
+
+    Raises:
+        InputError: A source file is missing.
+    """
+    return Fingerprint(
+        inputs={path.name: cache.hash_of(path) for path in stage.inputs(workspace)},
+        settings=stage.settings(settings),
+        version=stage.version,
+        upstream={name: digest_of(upstream[name]) for name in stage.needs},
+    )
+
+
+class Judge:
+    """Decides about the stages of one dataset.
+
+    Args:
+        workspace: Where its files are.
+        wishes: The user's orders.
+        cache: To verify outputs by content.
+    """
+
+    def __init__(self, workspace: Workspace, wishes: Wishes, cache: StatCache) -> None:
+        self._workspace = workspace
+        self._wishes = wishes
+        self._cache = cache
+
+    def decide(self, stage: Stage, record: Record, fingerprint: Fingerprint, *, target_epochs: int = 0) -> Decision:
+        """The verdict on one stage.
+
+        Args:
+            record: Its entry in the state file.
+            fingerprint: What it would be made from now.
+            target_epochs: Epochs asked for, 0 when it is not a training.
+        """
+        verdict, reasons = self._judge(stage, record, fingerprint, target_epochs)
+        return Decision(stage, verdict, tuple(reasons), fingerprint, target_epochs)
+
+    def _judge(
+        self, stage: Stage, record: Record, fingerprint: Fingerprint, target_epochs: int
+    ) -> tuple[Verdict, Sequence[str]]:
+        if stage.name in self._wishes.forced:
+            return Verdict.RUN, ["asked for by --force"]
+        if not record.started_at:
+            return Verdict.RUN, ["it never ran", *record.reasons]
+        changes = list(name_changes(record.fingerprint, fingerprint))
+        if changes:
+            return Verdict.RUN, changes
+        if stage.is_training:
+            return self._judge_training(record, target_epochs)
+        if record.status is not Status.DONE:
+            return Verdict.RESUME, [_unfinished(record)]
+        damage = list(name_damage(record.outputs, self._workspace, self._cache))
+        return (Verdict.RUN, damage) if damage else (Verdict.SKIP, ["nothing changed since it was done"])
+
+    def _judge_training(self, record: Record, target: int) -> tuple[Verdict, Sequence[str]]:
+        is_done = record.status is Status.DONE
+        damage = list(name_damage(record.outputs, self._workspace, self._cache)) if is_done else []
+        if damage:
+            return Verdict.RESUME, damage
+        count = f"{record.epochs} of {target} epochs"
+        if is_done and record.epochs >= target:
+            return Verdict.SKIP, [f"nothing changed since it was done ({count})"]
+        is_sufficient = SUFFICIENT_SHARE * target < record.epochs < target
+        if is_sufficient and not self._wishes.continue_training:
+            return Verdict.SKIP, [f"{count} are sufficient; --continue_training finishes them"]
+        if is_done:
+            return Verdict.RESUME, [f"the target was raised to {target} epochs; {record.epochs} are done"]
+        return Verdict.RESUME, [f"{_unfinished(record)} after {count}"]
+
+
+def _unfinished(record: Record) -> str:
+    if record.status is Status.FAILED and record.error is not None:
+        return f"it failed ({record.error.message.splitlines()[0]})"
+    return "it was interrupted"
+
+
+def name_changes(before: Fingerprint, now: Fingerprint) -> Iterator[str]:
+    """Every difference between two fingerprints, as sentences."""
+    yield from _name_dict_changes(before.inputs, now.inputs, "input {} changed", "input {} is new", "input {} is gone")
+    for name in sorted(before.settings.keys() | now.settings.keys()):
+        old, new = before.settings.get(name), now.settings.get(name)
+        if old != new:
+            yield f"setting {name} changed from {old} to {new}"
+    if before.version != now.version:
+        yield f"the stage itself changed from version {before.version} to {now.version}"
+    yield from _name_dict_changes(
+        before.upstream, now.upstream, "stage {} before it changed", "stage {} before it is new", "stage {} is gone"
+    )
+
+
+def _name_dict_changes(
+    before: Mapping[str, str], now: Mapping[str, str], changed: str, added: str, removed: str
+) -> Iterator[str]:
+    for name in sorted(before.keys() | now.keys()):
+        if name not in before:
+            yield added.format(name)
+        elif name not in now:
+            yield removed.format(name)
+        elif before[name] != now[name]:
+            yield changed.format(name)
+
+
+def name_damage(outputs: Sequence[Output], workspace: Workspace, cache: StatCache) -> Iterator[str]:
+    """Every recorded output that is missing or not as it was made, as sentences."""
+    for output in outputs:
+        path = workspace.root / output.path
+        if not path.is_file():
+            yield f"output {output.path} is missing"
+        elif path.stat().st_size != output.size or cache.hash_of(path) != output.hash:
+            yield f"output {output.path} is not as it was made"
+
+
+def describe_outputs(paths: Sequence[Path], workspace: Workspace, cache: StatCache) -> list[Output]:
+    """The outputs of a finished stage as the state file keeps them, with paths relative to the root."""
+    return [
+        Output(str(path.relative_to(workspace.root)), path.stat().st_size, cache.hash_of(path)) for path in paths
+    ]

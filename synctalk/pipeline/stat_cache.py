@@ -1,0 +1,77 @@
+"""Content hashes without reading unchanged files again.
+
+An entry is believed only while size, modification time, change time and inode are all as they were: an edit in place
+with the modification time put back still moves the change time. An entry whose file changed within the clock's
+granularity of being hashed is hashed again (the "racy git" rule). Losing the cache only costs reading.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import msgspec
+
+from synctalk.files import content_hash, publish_json
+
+_RACY_NS = 2_000_000_000
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    hashed_at_ns: int
+    hash: str
+
+    def still_describes(self, now: _Entry) -> bool:
+        same = (self.size, self.mtime_ns, self.ctime_ns, self.inode) == (now.size, now.mtime_ns, now.ctime_ns, now.inode)
+        return same and self.hashed_at_ns - max(self.mtime_ns, self.ctime_ns) > _RACY_NS
+
+
+class StatCache:
+    """Hashes of one dataset's files.
+
+    Args:
+        path: Where entries are kept between runs; unreadable content is ignored.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._entries = _read(path)
+        self._is_changed = False
+
+    def hash_of(self, path: Path) -> str:
+        """The content hash of `path`, from the cache when nothing about the file changed.
+
+        Raises:
+            OSError: The file is missing or cannot be read.
+        """
+        now = _describe(path, digest="")
+        key = str(path)
+        known = self._entries.get(key)
+        if known is not None and known.still_describes(now):
+            return known.hash
+        entry = msgspec.structs.replace(now, hash=content_hash(path))
+        self._entries[key] = entry
+        self._is_changed = True
+        return entry.hash
+
+    def save(self) -> None:
+        """Keep new entries for the next run; a cache is not worth waiting for the disk."""
+        if self._is_changed and self._path.parent.is_dir():
+            publish_json(self._path, self._entries)
+            self._is_changed = False
+
+
+def _describe(path: Path, *, digest: str) -> _Entry:
+    stat = path.stat()
+    return _Entry(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, time.time_ns(), digest)
+
+
+def _read(path: Path) -> dict[str, _Entry]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, _Entry])
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return {}
