@@ -137,9 +137,7 @@ def load_settings(
     try:
         return msgspec.convert(merged, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise InputError(
-            f"bad setting: {error}", hint="docs/settings.md lists every setting with its range"
-        ) from error
+        raise InputError(f"bad setting: {error}", hint="docs/settings.md lists every setting with its range") from error
 
 
 def parse_overrides(pairs: Iterable[str]) -> dict[str, str]:

@@ -53,4 +53,5 @@ class _Console(logging.Handler):
         if tqdm_module is not None:
             tqdm_module.tqdm.write(text, file=sys.stderr)
         else:
-            print(text, file=sys.stderr, flush=True)
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()

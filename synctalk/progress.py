@@ -106,7 +106,8 @@ class Progress:
         if self._bar is None and now - self._printed >= _PLAIN_INTERVAL_S:
             self._printed = now
             share = 100 * facts.done // max(1, facts.total)
-            _log.info("%s: %d/%d %s (%d %%) %s", self._title(), facts.done, facts.total, facts.unit, share, _describe(facts))
+            count = f"{facts.done}/{facts.total} {facts.unit} ({share} %)"
+            _log.info("%s: %s %s", self._title(), count, _describe(facts))
 
     def end(self) -> None:
         """Close the bar and publish the last facts; safe to call again."""
@@ -174,9 +175,14 @@ def _open_bar(title: str, facts: LiveFacts) -> tqdm[None] | None:
     from tqdm import tqdm  # noqa: PLC0415 - 0.1 s that a silent command should not pay
 
     return tqdm(
-        total=facts.total, initial=facts.done, desc=title, unit=facts.unit, ncols=_BAR_COLUMNS, leave=False,
+        total=facts.total,
+        initial=facts.done,
+        desc=title,
+        unit=facts.unit,
+        ncols=_BAR_COLUMNS,
+        leave=False,
         bar_format="{desc} |{bar}| {n_fmt}/{total_fmt} {postfix}",
-    )  # fmt: skip
+    )
 
 
 def _describe(facts: LiveFacts) -> str:
