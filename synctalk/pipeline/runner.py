@@ -142,6 +142,20 @@ class Runner:
                 self._cache.save()
         return report
 
+    def mend_state(self) -> bool:
+        """Bring the state file to the present schema, or rebuild it; the caller holds the lock.
+
+        Returns:
+            Whether the file had to be changed.
+        """
+        before = self._read_bytes()
+        self._load()
+        return before is not None and self._read_bytes() != before
+
+    def _read_bytes(self) -> bytes | None:
+        path = self._workspace.state_file
+        return path.read_bytes() if path.is_file() else None
+
     def _decisions(self) -> Iterator[Decision]:
         upstream: dict[str, Fingerprint] = {}
         for stage in self._stages:

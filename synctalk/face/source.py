@@ -1,0 +1,113 @@
+"""The recording a dataset is made from: finding it, and taking one in. A source is never modified and never deleted."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import time
+from pathlib import Path
+
+from synctalk import files
+from synctalk.errors import InputError
+from synctalk.workspace import VIDEO_SUFFIXES, Workspace
+
+
+def find_source(workspace: Workspace) -> Path:
+    """The source video: `source.*`, else `<name>.*`, else the only video in the dataset's folder.
+
+    Raises:
+        InputError: There is none, or it is not clear which; lists what was found.
+    """
+    videos = find_videos(workspace.dataset)
+    for stem in ("source", workspace.name):
+        matching = [path for path in videos if path.stem == stem]
+        if len(matching) == 1:
+            return matching[0]
+        if matching:
+            raise _ambiguous(workspace, matching)
+    if len(videos) == 1:
+        return videos[0]
+    if videos:
+        raise _ambiguous(workspace, videos)
+    raise InputError(
+        f"dataset {workspace.name!r} has no source video in {workspace.dataset}",
+        hint=f"synctalk run {shlex.quote(workspace.name)} --video FILE",
+    )
+
+
+def find_videos(folder: Path) -> list[Path]:
+    """The video files lying directly in `folder`, by their suffix, sorted by name."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def adopt_source(workspace: Workspace, video: Path, *, is_dry_run: bool = False) -> Path:
+    """Make `video` the source of the dataset: linked where possible, else copied, never moved.
+
+    An earlier, different source is kept under the name `earlier-<time>.*`.
+
+    Args:
+        video: Any video file; its content is checked later, by the preprocess stage.
+        is_dry_run: Only check.
+
+    Returns:
+        The path inside the dataset.
+
+    Raises:
+        InputError: `video` is missing or not a file.
+        StorageError: The disk refused.
+    """
+    if not video.is_file():
+        what = "is not a file" if video.exists() else "does not exist"
+        raise InputError(f"{video} {what}", hint="give the path of a video file after --video")
+    target = workspace.dataset / f"source{video.suffix.lower()}"
+    if is_dry_run or _is_same_content(video, target):
+        return target
+    files.make_folder(workspace.dataset)
+    with files.translating_os_errors(target):
+        incoming = files.temporary_beside(target)
+        try:
+            _link_or_copy(video, incoming)
+            _keep_earlier(workspace)
+            files.commit_file(incoming, target)
+        finally:
+            incoming.unlink(missing_ok=True)
+    return target
+
+
+def _keep_earlier(workspace: Workspace) -> None:
+    for path in find_videos(workspace.dataset):
+        if path.stem == "source":
+            stamp = time.strftime("%Y%m%d-%H%M%S")
+            path.rename(path.with_name(f"earlier-{stamp}{path.suffix}"))
+
+
+def _link_or_copy(video: Path, target: Path) -> None:
+    try:
+        os.link(video.resolve(), target)
+    except OSError:
+        shutil.copyfile(video, target)
+        files.sync_file(target)
+
+
+def _is_same_content(video: Path, target: Path) -> bool:
+    if not target.is_file():
+        return False
+    if os.path.samefile(video, target):
+        return True
+    same_size = video.stat().st_size == target.stat().st_size
+    return same_size and files.content_hash(video) == files.content_hash(target)
+
+
+def _ambiguous(workspace: Workspace, videos: list[Path]) -> InputError:
+    names = ", ".join(path.name for path in videos)
+    return InputError(
+        f"dataset {workspace.name!r} holds several videos and it is not clear which is the source: {names}",
+        hint=f"rename one to source{videos[0].suffix}, or: synctalk run {shlex.quote(workspace.name)} --video FILE",
+    )

@@ -1,0 +1,196 @@
+"""Many datasets, several at a time: each is a child process with the same command line a person would type.
+
+One failed video never stops the others; a stop request ends the children cleanly; the results file tells everything.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+from joblib import Parallel, delayed
+
+from synctalk.errors import ExitCode
+from synctalk.log import get_logger
+
+_POLL_S = 0.1
+_KEPT_OUTPUT_CHARACTERS = 20_000
+_log = get_logger(__name__)
+
+
+class BatchItem(msgspec.Struct, frozen=True):
+    """One dataset of a batch.
+
+    Attributes:
+        name: The dataset.
+        video_path: The recording, or '' when the dataset already holds it.
+        options: Further words of the command line.
+    """
+
+    name: str
+    video_path: str = ""
+    options: tuple[str, ...] = ()
+
+    def command(self, root: Path, shared: Sequence[str]) -> list[str]:
+        """The command line that does it."""
+        words = [sys.executable, "-m", "synctalk", "run", "--root", str(root)]
+        words += ["--video", self.video_path] if self.video_path else []
+        return [*words, *shared, *self.options, "--", self.name]
+
+
+class BatchResult(msgspec.Struct):
+    """What became of one dataset."""
+
+    name: str
+    video_path: str
+    status: str
+    """success, failed, skipped or interrupted."""
+    exit_code: int
+    elapsed_time: float
+    stdout: str = ""
+    stderr: str = ""
+    error: str = ""
+
+
+class BatchSummary(msgspec.Struct, kw_only=True):
+    """The content of the results file; the older pipeline's keys are kept."""
+
+    total_videos: int
+    successful: int
+    failed: int
+    skipped: int
+    interrupted: int
+    total_time_seconds: float
+    average_time_seconds: float
+    timestamp: str
+    results: list[BatchResult]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 when nothing failed; 75 when it was stopped; 1 otherwise."""
+        if self.interrupted:
+            return ExitCode.INTERRUPTED
+        return ExitCode.FAILED if self.failed else ExitCode.DONE
+
+
+def run_batch(
+    items: Sequence[BatchItem],
+    *,
+    root: Path,
+    workers: int,
+    options: Sequence[str] = (),
+    should_stop: Callable[[], bool],
+    should_skip: Callable[[BatchItem], bool] = lambda _item: False,
+) -> BatchSummary:
+    """Run all `items`, at most `workers` at a time.
+
+    Args:
+        root: Folder with dataset/ and checkpoint/.
+        options: Words added to every command line.
+        should_stop: Asked all the time; children then get SIGTERM and end resumably.
+        should_skip: Items that are not even started.
+
+    Returns:
+        All results, in the order of `items`.
+    """
+    counter = _Counter(len(items))
+
+    def run_one(item: BatchItem) -> BatchResult:
+        if should_stop():
+            return BatchResult(item.name, item.video_path, "interrupted", int(ExitCode.INTERRUPTED), 0.0)
+        if should_skip(item):
+            result = BatchResult(item.name, item.video_path, "skipped", 0, 0.0)
+        else:
+            result = _run_child(item, item.command(root, options), should_stop)
+        counter.report(result)
+        return result
+
+    # Threads only wait for their child; the work is in the processes.
+    results = Parallel(n_jobs=max(1, workers), prefer="threads")(delayed(run_one)(item) for item in items)
+    return summarise(list(results))
+
+
+def summarise(results: list[BatchResult]) -> BatchSummary:
+    """Counts and times of `results`."""
+    total_s = sum(result.elapsed_time for result in results)
+    ran = [result for result in results if result.status != "skipped"]
+    count = {status: sum(result.status == status for result in results) for status in _STATUS_OF.values()}
+    return BatchSummary(
+        total_videos=len(results),
+        successful=count["success"],
+        failed=count["failed"],
+        skipped=count["skipped"],
+        interrupted=count["interrupted"],
+        total_time_seconds=round(total_s, 2),
+        average_time_seconds=round(total_s / len(ran), 2) if ran else 0.0,
+        timestamp=time.strftime("%Y-%m-%d %H:%M:%S"),
+        results=results,
+    )
+
+
+_STATUS_OF = {None: "skipped", ExitCode.DONE: "success", ExitCode.INTERRUPTED: "interrupted", ExitCode.FAILED: "failed"}
+
+
+class _Counter:
+    """Says how far the batch is, one line per finished dataset."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def report(self, result: BatchResult) -> None:
+        with self._lock:
+            self._done += 1
+            reason = f": {result.error.splitlines()[0]}" if result.error else ""
+            _log.info(
+                "[%d/%d] %s %s (%.1f s)%s", self._done, self._total, result.name, result.status, result.elapsed_time, reason
+            )
+
+
+def _run_child(item: BatchItem, command: list[str], should_stop: Callable[[], bool]) -> BatchResult:
+    started = time.monotonic()
+    # Its own session: Ctrl-C reaches only the parent, which then asks the children to end, once.
+    child = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, errors="replace", start_new_session=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    watcher = threading.Thread(target=_end_on_request, args=(child, should_stop), daemon=True)
+    watcher.start()
+    stdout, stderr = child.communicate()
+    watcher.join()
+    status = _STATUS_OF.get(ExitCode(child.returncode) if child.returncode in (0, 75) else ExitCode.FAILED, "failed")
+    return BatchResult(
+        name=item.name,
+        video_path=item.video_path,
+        status=status,
+        exit_code=child.returncode,
+        elapsed_time=round(time.monotonic() - started, 2),
+        stdout=stdout[-_KEPT_OUTPUT_CHARACTERS:],
+        stderr=stderr[-_KEPT_OUTPUT_CHARACTERS:],
+        error=_find_error(stderr) if status == "failed" else "",
+    )
+
+
+def _end_on_request(child: subprocess.Popen[str], should_stop: Callable[[], bool]) -> None:
+    while child.poll() is None:
+        if should_stop():
+            child.send_signal(signal.SIGTERM)
+            return
+        time.sleep(_POLL_S)
+
+
+def _find_error(stderr: str) -> str:
+    """The line that says what went wrong, with its hint."""
+    lines = stderr.strip().splitlines()
+    for index, line in enumerate(lines):
+        if "error:" in line:
+            return "\n".join(lines[index : index + 2])
+    return lines[-1] if lines else "it ended without a word"
