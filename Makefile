@@ -1,0 +1,82 @@
+# Two commands for everybody:   make demo   make test
+# Each first sets up what it needs, once, in .venv: Python 3.11 or 3.12 and a network are enough; no root, no system
+# ffmpeg, nothing outside this folder. Another interpreter: make PYTHON=/path/to/python3.11 test
+
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+
+IS_USABLE := import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
+PYTHON ?= $(shell for candidate in python3.11 python3.12 python3 python; do \
+	$$candidate -c '$(IS_USABLE)' 2>/dev/null && echo $$candidate && break; done)
+
+BIN := .venv/bin
+# The stamps carry what they stand for: another interpreter or one changed version means a fresh environment.
+LIBRARIES := .venv/libraries-$(firstword $(shell ( $(PYTHON) --version; cat constraints.txt ) 2>&1 | cksum))
+READY := .venv/ready-$(firstword $(shell cat constraints.txt pyproject.toml setup.py | cksum))
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
+# Installed without what they declare; constraints.txt says why.
+APART := mediapipe opencv-contrib-python-headless
+APART_LINES := ^(mediapipe|opencv-contrib-python-headless)==
+
+.PHONY: help demo test test-slow check lint types floors docs format setup clean usable-python
+
+help:
+	@echo "make demo       draw a presenter, train on it, make it say something new (minutes)"
+	@echo "make test       run the tests (make test-slow: the long ones)"
+	@echo "make check      format, lint, types, import floors, docs"
+	@echo "make format     rewrite the code in the common format"
+	@echo "make setup      only set up .venv"
+	@echo "make clean      remove .venv and all caches"
+
+demo: $(READY)
+	@$(BIN)/synctalk demo
+
+test: $(READY)
+	@$(BIN)/python -m pytest
+
+test-slow: $(READY)
+	@$(BIN)/python -m pytest -m slow
+
+check: lint types floors docs
+
+lint: $(READY)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: $(READY)
+	@$(BIN)/mypy
+
+floors: $(READY)
+	@$(BIN)/lint-imports
+
+docs: $(READY)
+	@$(BIN)/python -m pytest tests/test_docs.py
+
+format: $(READY)
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+setup: $(READY)
+
+# Always from an empty folder: whatever an interrupted set-up left is gone, and the stamp is written last.
+$(LIBRARIES): | usable-python
+	@echo "Setting up .venv with $$($(PYTHON) --version); this happens once and takes a few minutes."
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv
+	@grep -vE '$(APART_LINES)' constraints.txt > .venv/requirements.txt
+	@$(INSTALL) --requirement .venv/requirements.txt
+	@$(INSTALL) --no-deps --constraint constraints.txt $(APART)
+	@touch $@
+
+$(READY): $(LIBRARIES)
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@rm -f .venv/ready-*
+	@touch $@
+
+usable-python:
+	@$(or $(PYTHON),false) -c '$(IS_USABLE)' || { \
+	  echo "synctalk needs Python 3.11 or 3.12; name one: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+
+clean:
+	@rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build ./*.egg-info
+	@find synctalk tests scripts bench -name __pycache__ -type d -prune -exec rm -rf {} +
