@@ -1,0 +1,193 @@
+"""The square around the lower face: where it lies in a frame, how its path is smoothed, and the picture inside it.
+
+A box is a similarity `[2, 3]`: frame pixel (x, y, 1) -> crop pixel (x, y); both count from the centre of the first
+pixel. It is fitted to points that do not move in speech (eye corners and the bridge of the nose), so neither lips nor
+chin ever move the box. E, the unit of its geometry, is the distance of the outer eye corners of the fitted template.
+Similarities of the plane are multiplications and additions of complex numbers, and are computed as such.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Box = NDArray[np.float64]
+Points = NDArray[np.float32] | NDArray[np.float64]
+
+SIDE_PER_E = 1.75
+TOP_PER_E = 0.15
+
+# MediaPipe's numbers of the points that stay put while a person speaks, and where they lie in a frontal face, in E,
+# from the middle between the outer eye corners; x to the right, y down.
+STABLE_POINTS = (33, 133, 362, 263, 168, 6, 197, 195)
+_TEMPLATE = np.array(
+    [-0.5 + 0.0j, -0.2088 + 0.0089j, 0.2088 + 0.0089j, 0.5 + 0.0j, -0.0683j, 0.0214j, 0.1052j, 0.1805j]
+)
+
+_LARGEST_STEP = 0.35  # of the side, from one frame to the next
+_LARGEST_GROWTH = 1.3
+
+
+def fit_box(points: Points, size_px: int) -> Box:
+    """The box of a face: 1.75 E wide, centred on the eyes, its top edge 0.15 E below them.
+
+    Args:
+        points: Pixel positions of the 478 points; a face of NaN gives a box of NaN.
+        size_px: Side of the crop.
+
+    Shape:
+        points `[..., 478, 2]` -> result `[..., 2, 3]`.
+    """
+    stable = np.asarray(points, np.float64)[..., STABLE_POINTS, :] @ np.array([1, 1j])  # [..., 8]
+    template = _TEMPLATE - _TEMPLATE.mean()
+    centre = stable.mean(axis=-1, keepdims=True)
+    turn = ((stable - centre) * template.conj()).sum(axis=-1) / (np.abs(template) ** 2).sum()
+    eyes = centre[..., 0] - turn * _TEMPLATE.mean()
+    factor = size_px / SIDE_PER_E / turn
+    offset = size_px / SIDE_PER_E * (SIDE_PER_E / 2 - TOP_PER_E * 1j) - 0.5 * (1 + 1j)
+    return _as_box(factor, offset - factor * eyes)
+
+
+def smooth_boxes(boxes: Box, reach: int, *, breaks: NDArray[np.bool_] | None = None) -> Box:
+    """Smooth the path of the boxes without delay: size, angle and position, over `reach` frames to each side.
+
+    Each frame gets the value of a parabola fitted to its neighbours (a straight line at the ends), the near ones
+    weighing more. So steady movements of the head are followed, and what trembles faster than 3 Hz is not.
+
+    Args:
+        boxes: One per frame; frames of NaN are left as they are and nothing is smoothed across them.
+        reach: Frames to each side; 0 changes nothing.
+        breaks: True where a frame does not continue the one before (a cut); nothing is smoothed across it either.
+
+    Shape:
+        boxes `[N, 2, 3]` -> result `[N, 2, 3]`. Frame i depends on frames i - reach to i + reach only.
+    """
+    smoothed = boxes.copy()
+    if reach == 0:
+        return smoothed
+    factor, offset = _as_complex(boxes)
+    starts = np.zeros(len(boxes), bool) if breaks is None else breaks
+    for first, last in _runs(np.isfinite(factor), starts):
+        for frame in range(first, last):
+            left, right = min(reach, frame - first), min(reach, last - 1 - frame)
+            around = slice(frame - left, frame + right + 1)
+            weights = _weights(left, right, reach)
+            smoothed[frame] = _blend(factor[around], offset[around], weights, middle=left)
+    return smoothed
+
+
+def find_jumps(boxes: Box, size_px: int) -> NDArray[np.bool_]:
+    """True where a box is too far from the one before, or too different in size, for any movement of a head.
+
+    Shape:
+        boxes `[N, 2, 3]` -> result `[N]`, the first False, as is every frame beside one of NaN.
+    """
+    factor, offset = _as_complex(boxes)
+    middle = size_px / 2 * (1 + 1j)
+    centres = (middle - offset) / factor
+    with np.errstate(invalid="ignore"):
+        steps = np.abs(np.diff(centres) * factor[1:]) / size_px
+        growth = np.abs(np.log(np.abs(factor[1:] / factor[:-1])))
+        jumps = (steps > _LARGEST_STEP) | (growth > math.log(_LARGEST_GROWTH))
+    return np.concatenate([np.zeros(min(1, len(boxes)), bool), jumps])
+
+
+def warp(frame: NDArray[np.uint8], box: Box, size_px: int) -> NDArray[np.uint8]:
+    """The picture inside a box; beyond the frame its border pixels are repeated.
+
+    Where the crop is smaller than its place in the frame, every crop pixel is the mean of several samples, so that
+    fine detail does not flicker.
+
+    Args:
+        frame: uint8 `[H, W, 3]`.
+        box: Finite.
+        size_px: Side of the crop.
+
+    Returns:
+        uint8 `[size_px, size_px, 3]`.
+    """
+    finer = max(1, math.ceil(1 / math.hypot(box[0, 0], box[1, 0])))
+    matrix = finer * box
+    matrix[:, 2] += (finer - 1) / 2
+    picture = cv2.warpAffine(
+        frame,
+        matrix,
+        (finer * size_px, finer * size_px),
+        flags=cv2.INTER_LINEAR if finer > 1 else cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    if finer > 1:
+        picture = cv2.resize(picture, (size_px, size_px), interpolation=cv2.INTER_AREA)
+    return np.asarray(picture, np.uint8)
+
+
+def to_crop(points: Points, box: Box) -> NDArray[np.float64]:
+    """Frame positions as crop positions.
+
+    Shape:
+        points `[..., K, 2]`, box `[..., 2, 3]` -> result `[..., K, 2]`.
+    """
+    return np.asarray(points, np.float64) @ np.swapaxes(box[..., :2], -1, -2) + box[..., None, :, 2]
+
+
+def to_frame(points: Points, box: Box) -> NDArray[np.float64]:
+    """Crop positions as frame positions: the inverse of `to_crop`."""
+    return to_crop(points, inverse_box(box))
+
+
+def inverse_box(box: Box) -> Box:
+    """The similarity from crop pixels to frame pixels, for pasting a crop back.
+
+    Shape:
+        `[..., 2, 3]` -> `[..., 2, 3]`.
+    """
+    factor, offset = _as_complex(box)
+    return _as_box(1 / factor, -offset / factor)
+
+
+def _as_complex(boxes: Box) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+    """The boxes as z -> factor z + offset."""
+    return boxes[..., 0, 0] + 1j * boxes[..., 1, 0], boxes[..., 0, 2] + 1j * boxes[..., 1, 2]
+
+
+def _as_box(factor: NDArray[np.complex128], offset: NDArray[np.complex128]) -> Box:
+    rows = [[factor.real, -factor.imag, offset.real], [factor.imag, factor.real, offset.imag]]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def _blend(
+    factor: NDArray[np.complex128], offset: NDArray[np.complex128], weights: NDArray[np.float64], *, middle: int
+) -> Box:
+    """The weighted mean of similar boxes, relative to the one in the middle so that angles never wrap."""
+    turns = np.log(factor / factor[middle])  # logarithm of size + i angle
+    corners = -offset / factor  # where the crop's first pixel lies in the frame
+    turn = factor[middle] * np.exp((weights * turns).sum())
+    corner = corners[middle] + (weights * (corners - corners[middle])).sum()
+    return _as_box(turn, -corner * turn)
+
+
+@cache
+def _weights(left: int, right: int, reach: int) -> NDArray[np.float64]:
+    """Weights that give the value at 0 of the polynomial best fitting values at -left .. right."""
+    at = np.arange(-left, right + 1)
+    nearness = np.cos(np.pi / 2 * at / (reach + 1))
+    degree = 2 if min(left, right) >= 2 else min(1, left + right)
+    powers = at[:, None] ** np.arange(degree + 1)
+    return np.asarray(np.linalg.pinv(powers * nearness[:, None])[0] * nearness)
+
+
+def _runs(is_usable: NDArray[np.bool_], breaks: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and one-past-last frames of the stretches without gap or break."""
+    runs = []
+    first = 0
+    for frame in range(1, len(is_usable) + 1):
+        is_end = frame == len(is_usable) or breaks[frame] or is_usable[frame] != is_usable[first]
+        if is_end:
+            if is_usable[first]:
+                runs.append((first, frame))
+            first = frame
+    return runs
