@@ -21,11 +21,12 @@ def get_logger(name: str) -> logging.Logger:
 def start_console(*, debug: bool = False) -> None:
     """Send the program's messages to standard error: plain sentences, or with module names when debugging."""
     logger = logging.getLogger(ROOT_LOGGER)
-    logger.setLevel(logging.DEBUG if debug else logging.INFO)
+    logger.setLevel(logging.DEBUG)
     if not any(isinstance(handler, _Console) for handler in logger.handlers):
         logger.addHandler(_Console())
     for handler in logger.handlers:
         if isinstance(handler, _Console):
+            handler.setLevel(logging.DEBUG if debug else logging.INFO)
             handler.setFormatter(logging.Formatter("%(name)s: %(message)s" if debug else "%(message)s"))
 
 
@@ -36,11 +37,14 @@ def logging_to(path: Path) -> Iterator[None]:
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger(ROOT_LOGGER)
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
     logger.addHandler(handler)
     try:
         yield
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(level)
         handler.close()
 
 

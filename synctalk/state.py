@@ -112,7 +112,14 @@ class State(msgspec.Struct, kw_only=True):
 
 
 class Loaded(msgspec.Struct):
-    """A state and what had to be done to get it."""
+    """A state and what had to be done to get it.
+
+    Attributes:
+        state: The best that could be read.
+        notes: What was wrong, in sentences.
+        needs_rebuild: The state file itself was unreadable: `state` is the backup or empty, and the records beside the
+            results are newer.
+    """
 
     state: State
     notes: list[str] = []
@@ -154,7 +161,7 @@ def read_state(path: Path, *, dataset: str) -> Loaded:
     for candidate in (path, backup_of(path)):
         found = _decode(candidate, dataset=dataset)
         if isinstance(found, State):
-            return Loaded(found, notes)
+            return Loaded(found, notes, needs_rebuild=bool(notes))
         notes.append(f"{candidate.name} cannot be read ({found})")
     notes.append("the state is rebuilt from what is on disk")
     return Loaded(new_state(dataset), notes, needs_rebuild=True)
