@@ -5,6 +5,7 @@ All comparisons are made in whole ticks of the stream's time base, so that the a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -125,7 +126,7 @@ def _counted_stamps(stored: Sequence[Stamp], nominal: int, *, keeps_going: bool)
 
 
 def _is_rising(times: Sequence[int]) -> bool:
-    return all(earlier <= later for earlier, later in zip(times, times[1:], strict=False))
+    return all(earlier <= later for earlier, later in itertools.pairwise(times))
 
 
 def _last_ticks(stamps: NDArray[np.int64], stated: int, nominal: int) -> int:
