@@ -1,9 +1,9 @@
 """In which order the source frames of a rendered video follow each other. Pure: numbers in, numbers out, no limit.
 
 A walk never leaves the *stretch* it starts in: the usable frames around the start, where a few frames without a face
-are stepped over (they are not seen missing) and a longer gap ends the stretch (crossing it would be a visible jump).
-Inside a stretch a ping-pong walk moves by at most one place per frame; a forward walk cross-fades from the end of the
-stretch to its beginning, because gestures that run backwards look wrong when the body moves a lot.
+are stepped over (they are not seen missing) and a longer gap or a cut ends the stretch (crossing it would be a visible
+jump). Inside a stretch a ping-pong walk moves by at most one place per frame; a forward walk cross-fades from the end
+of the stretch to its beginning, because gestures that run backwards look wrong when the body moves a lot.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def plan_walk(
     start: int | None = None,
     loop: Loop = Loop.PING_PONG,
     returns: bool = False,
+    cuts: Sequence[bool] | None = None,
 ) -> Iterator[Step]:
     """The source frames of a video of `count` frames, one by one.
 
@@ -59,26 +60,29 @@ def plan_walk(
         loop: What happens at the end of the stretch.
         returns: Whether the last frame shown is the first one again, so that the video can be repeated without a
             jump. The way back is planned from the beginning: no hurry and no standing still at the end.
+        cuts: For every source frame, whether it does not continue the one before it; no walk crosses it.
 
     Raises:
         InputError: No source frame is usable.
     """
-    stretch, place = _stretch_around(_stretches(usable), start, len(usable))
+    stretch, place = _stretch_around(_stretches(usable, cuts), start, len(usable))
     if loop is Loop.FORWARD:
         return _forward(stretch, place, count, returns=returns)
     places = _excursions(len(stretch), place, count) if returns else _bounces(len(stretch), place, count)
     return (Step(stretch[at]) for at in places)
 
 
-def _stretches(usable: Sequence[bool]) -> list[list[int]]:
+def _stretches(usable: Sequence[bool], cuts: Sequence[bool] | None) -> list[list[int]]:
     found: list[list[int]] = []
+    is_cut = True
     for frame, is_usable in enumerate(usable):
+        is_cut = is_cut or bool(cuts is not None and cuts[frame])
         if not is_usable:
             continue
-        if found and frame - found[-1][-1] <= LONGEST_SKIP + 1:
-            found[-1].append(frame)
-        else:
-            found.append([frame])
+        if is_cut or frame - found[-1][-1] > LONGEST_SKIP + 1:
+            found.append([])
+        found[-1].append(frame)
+        is_cut = False
     if not found:
         raise InputError(
             "no frame of the source video shows a face", hint="`synctalk check` says what to record differently"
@@ -171,7 +175,7 @@ class _Lap:
     def closing_begins(self, count: int) -> int:
         """The time of the last fade's first frame; it begins earlier rather than cut into another fade."""
         time = max(1, count - self.fade)
-        return max(1, time - max(0, self.place_at(time) - self.period)) if self.fade else count
+        return min(count, max(1, time - max(0, self.place_at(time) - self.period))) if self.fade else count
 
 
 def legs(frames: Iterable[int]) -> Iterator[list[int]]:

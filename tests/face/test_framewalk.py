@@ -54,6 +54,13 @@ class TestAnyWalk:
         usable = [True] * 5 + [False] * 10 + [True] * 20
         assert next(plan_walk(usable, count=1)).frame == 15
 
+    @given(st.lists(st.booleans(), min_size=1, max_size=60), counts, starts, st.sampled_from(Loop), st.booleans())
+    def test_never_crosses_a_cut(self, cuts, count, start, loop, returns) -> None:
+        usable = [True] * len(cuts)
+        steps = list(plan_walk(usable, count=count, start=start, loop=loop, returns=returns, cuts=cuts))
+        frames = {frame for step in steps for frame in shown(step)}
+        assert not frames or not any(cuts[min(frames) + 1 : max(frames) + 1])
+
 
 class TestPingPong:
     @given(st.integers(1, 60), st.integers(1, 300), st.integers(0, 59), st.booleans())
