@@ -9,7 +9,8 @@ Similarities of the plane are multiplications and additions of complex numbers, 
 from __future__ import annotations
 
 import math
-from functools import cache
+from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -28,6 +29,7 @@ _TEMPLATE = np.array(
     [-0.5 + 0.0j, -0.2088 + 0.0089j, 0.2088 + 0.0089j, 0.5 + 0.0j, -0.0683j, 0.0214j, 0.1052j, 0.1805j]
 )
 
+_TREMBLING_PER_SIDE = 0.017  # measured: the median is 0.0015, one in a hundred is beyond 0.01
 _LARGEST_STEP = 0.35  # of the side, from one frame to the next
 _LARGEST_GROWTH = 1.3
 
@@ -52,16 +54,29 @@ def fit_box(points: Points, size_px: int) -> Box:
     return _as_box(factor, offset - factor * eyes)
 
 
-def smooth_boxes(boxes: Box, reach: int, *, breaks: NDArray[np.bool_] | None = None) -> Box:
+def smooth_boxes(
+    boxes: Box,
+    reach: int,
+    *,
+    size_px: int,
+    breaks: NDArray[np.bool_] | None = None,
+    moments: NDArray[np.float64] | None = None,
+) -> Box:
     """Smooth the path of the boxes without delay: size, angle and position, over `reach` frames to each side.
 
     Each frame gets the value of a parabola fitted to its neighbours (a straight line at the ends), the near ones
-    weighing more. So steady movements of the head are followed, and what trembles faster than 3 Hz is not.
+    weighing more. So slow movements of the head are followed, and what trembles faster than 3 Hz is not. A position
+    further from the smooth path than landmarks ever tremble is real movement (a jerk, or a film whose frame rate was
+    converted by leaving frames out) and is followed too: a box that glides over a jerky film would make the face
+    tremble inside it.
 
     Args:
         boxes: One per frame; frames of NaN are left as they are and nothing is smoothed across them.
         reach: Frames to each side; 0 changes nothing.
+        size_px: Side of the crop.
         breaks: True where a frame does not continue the one before (a cut); nothing is smoothed across it either.
+        moments: When each picture was taken, in frames, rising; the frame's number where not given. A film of another
+            rate shows each picture up to half a frame early or late, which must not look like trembling.
 
     Shape:
         boxes `[N, 2, 3]` -> result `[N, 2, 3]`. Frame i depends on frames i - reach to i + reach only.
@@ -69,14 +84,14 @@ def smooth_boxes(boxes: Box, reach: int, *, breaks: NDArray[np.bool_] | None = N
     smoothed = boxes.copy()
     if reach == 0:
         return smoothed
-    factor, offset = _as_complex(boxes)
+    path = _Path.of(boxes, size_px)
     starts = np.zeros(len(boxes), bool) if breaks is None else breaks
-    for first, last in _runs(np.isfinite(factor), starts):
+    times = np.arange(len(boxes), dtype=np.float64) if moments is None else moments
+    for first, last in _runs(np.isfinite(path.factor), starts):
         for frame in range(first, last):
-            left, right = min(reach, frame - first), min(reach, last - 1 - frame)
-            around = slice(frame - left, frame + right + 1)
-            weights = _weights(left, right, reach)
-            smoothed[frame] = _blend(factor[around], offset[around], weights, middle=left)
+            around = slice(max(first, frame - reach), min(last, frame + reach + 1))
+            weights = _weights(tuple(times[around] - times[frame]), reach)
+            smoothed[frame] = path.smoothed_at(frame, around, weights)
     return smoothed
 
 
@@ -86,11 +101,10 @@ def find_jumps(boxes: Box, size_px: int) -> NDArray[np.bool_]:
     Shape:
         boxes `[N, 2, 3]` -> result `[N]`, the first False, as is every frame beside one of NaN.
     """
-    factor, offset = _as_complex(boxes)
-    middle = size_px / 2 * (1 + 1j)
-    centres = (middle - offset) / factor
+    path = _Path.of(boxes, size_px)
+    factor = path.factor
     with np.errstate(invalid="ignore"):
-        steps = np.abs(np.diff(centres) * factor[1:]) / size_px
+        steps = np.abs(np.diff(path.centre) * factor[1:]) / size_px
         growth = np.abs(np.log(np.abs(factor[1:] / factor[:-1])))
         jumps = (steps > _LARGEST_STEP) | (growth > math.log(_LARGEST_GROWTH))
     return np.concatenate([np.zeros(min(1, len(boxes)), bool), jumps])
@@ -159,24 +173,41 @@ def _as_box(factor: NDArray[np.complex128], offset: NDArray[np.complex128]) -> B
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-def _blend(
-    factor: NDArray[np.complex128], offset: NDArray[np.complex128], weights: NDArray[np.float64], *, middle: int
-) -> Box:
-    """The weighted mean of similar boxes, relative to the one in the middle so that angles never wrap."""
-    turns = np.log(factor / factor[middle])  # logarithm of size + i angle
-    corners = -offset / factor  # where the crop's first pixel lies in the frame
-    turn = factor[middle] * np.exp((weights * turns).sum())
-    corner = corners[middle] + (weights * (corners - corners[middle])).sum()
-    return _as_box(turn, -corner * turn)
+@dataclass(frozen=True)
+class _Path:
+    """Boxes as what is smoothed: a size and angle (`factor`), and where the middle of the crop lies in the frame."""
+
+    factor: NDArray[np.complex128]
+    centre: NDArray[np.complex128]
+    size_px: int
+
+    @staticmethod
+    def of(boxes: Box, size_px: int) -> _Path:
+        factor, offset = _as_complex(boxes)
+        return _Path(factor, (_middle(size_px) - offset) / factor, size_px)
+
+    def smoothed_at(self, frame: int, around: slice, weights: NDArray[np.float64]) -> Box:
+        """The weighted mean of the boxes `around`, relative to the one of `frame` so that angles never wrap."""
+        turns = np.log(self.factor[around] / self.factor[frame])  # logarithm of size + i angle
+        factor = self.factor[frame] * np.exp((weights * turns).sum())
+        away = (weights * (self.centre[around] - self.centre[frame])).sum()
+        trembling_px = _TREMBLING_PER_SIDE * self.size_px / abs(factor)
+        centre = self.centre[frame] + away * np.exp(-((abs(away) / trembling_px) ** 4))
+        return _as_box(factor, _middle(self.size_px) - centre * factor)
 
 
-@cache
-def _weights(left: int, right: int, reach: int) -> NDArray[np.float64]:
-    """Weights that give the value at 0 of the polynomial best fitting values at -left .. right."""
-    at = np.arange(-left, right + 1)
-    nearness = np.cos(np.pi / 2 * at / (reach + 1))
-    degree = 2 if min(left, right) >= 2 else min(1, left + right)
-    powers = at[:, None] ** np.arange(degree + 1)
+def _middle(size_px: int) -> complex:
+    return (size_px - 1) / 2 * (1 + 1j)
+
+
+@lru_cache(maxsize=1024)
+def _weights(at: tuple[float, ...], reach: int) -> NDArray[np.float64]:
+    """Weights that give the value at 0 of the polynomial best fitting values at the times `at`."""
+    times = np.array(at)
+    nearness = np.cos(np.pi / 2 * np.minimum(np.abs(times) / (reach + 1), 1))
+    sides = len({time for time in at if time < 0}), len({time for time in at if time > 0})
+    degree = 2 if min(sides) >= 2 else min(1, sum(sides))
+    powers = times[:, None] ** np.arange(degree + 1)
     return np.asarray(np.linalg.pinv(powers * nearness[:, None])[0] * nearness)
 
 
