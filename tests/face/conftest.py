@@ -1,0 +1,105 @@
+"""A small prepared recording of the drawn presenter, and a stand-in for the trained network."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from synctalk.config import SAMPLES_PER_FRAME
+from synctalk.face.footage import Footage, open_footage
+from synctalk.face.presenter import Performance, film_presenter, perform_babble
+from synctalk.files import write_json
+from synctalk.media.audio import read_soundtrack, write_wav
+from synctalk.media.crop import fit_box, smooth_boxes, warp
+from synctalk.media.landmarks import FaceTracker
+from synctalk.media.mel import mel_spectrogram
+from synctalk.media.video import FrameReader
+from synctalk.workspace import Workspace
+
+SIZE_PX = 64
+FRAMES = 66
+FACELESS = (20, 21, 40)
+
+
+class MouthPainter:
+    """Draws a dark ellipse for a mouth, as high as the sound is loud; all else is the target, a little brighter."""
+
+    size_px = SIZE_PX
+    mouth = (SIZE_PX // 2, 26)
+
+    def __init__(self) -> None:
+        self.alpha = np.zeros((SIZE_PX, SIZE_PX), np.float32)
+        self.alpha[10:52, 10:54] = 1
+        self.alpha = cv2.GaussianBlur(self.alpha, (0, 0), 2)
+        self.batches: list[int] = []
+
+    def hear(self, samples: np.ndarray, *, frames: int) -> np.ndarray:
+        padded = np.zeros(frames * SAMPLES_PER_FRAME, np.float32)
+        padded[: min(len(samples), len(padded))] = samples[: len(padded)]
+        return np.sqrt((padded.reshape(frames, -1) ** 2).mean(axis=1))
+
+    def predict(self, targets: np.ndarray, references: np.ndarray, audio: np.ndarray) -> np.ndarray:
+        assert targets.shape == references.shape == (len(audio), SIZE_PX, SIZE_PX, 3)
+        self.batches.append(len(audio))
+        pictures = np.clip(targets.astype(int) + 6, 0, 255).astype(np.uint8)
+        for picture, loudness in zip(pictures, audio, strict=True):
+            if loudness > 0.01:
+                cv2.ellipse(picture, self.mouth, (9, int(min(14, 60 * loudness))), 0, 0, 360, (30, 10, 10), -1)
+        return pictures
+
+
+@pytest.fixture
+def painter() -> MouthPainter:
+    return MouthPainter()
+
+
+@pytest.fixture(scope="session")
+def performance() -> Performance:
+    """What the presenter of `workspace` says."""
+    return perform_babble(FRAMES / 25, seed=3)
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory, performance: Performance) -> Workspace:
+    """A prepared dataset: 2.6 s at 256 px, with three frames in which no face was found."""
+    workspace = Workspace(tmp_path_factory.mktemp("root"), "anna 1")
+    workspace.face.mkdir(parents=True)
+    video = workspace.dataset / "source.mp4"
+    film_presenter(video, performance, seed=3, size_px=256)
+    reader = FrameReader(video)
+    with FaceTracker() as tracker:
+        landmarks = np.stack([tracker.find(frame)[0] for frame in reader.frames()])
+    boxes = smooth_boxes(fit_box(landmarks, SIZE_PX), 6, size_px=SIZE_PX)
+    crops = [warp(frame, box, SIZE_PX) for frame, box in zip(reader.frames(), boxes, strict=True)]
+    landmarks[list(FACELESS)] = np.nan
+    save(workspace.face, boxes=boxes, landmarks=landmarks, crops=np.stack(crops))
+    samples = np.resize(read_soundtrack(video), FRAMES * SAMPLES_PER_FRAME)
+    write_wav(workspace.face / "aud.wav", samples, rate_hz=16_000)
+    save(workspace.face, mel=mel_spectrogram(samples))
+    facts = {"video": video.name, "frames": FRAMES, "width": 256, "height": 256, "fps": 25.0}
+    write_json(workspace.face / "source.json", facts)
+    return workspace
+
+
+def save(folder: Path, **arrays: np.ndarray) -> None:
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+
+
+@pytest.fixture
+def footage(workspace: Workspace) -> Footage:
+    return open_footage(workspace)
+
+
+@pytest.fixture
+def speech(tmp_path: Path) -> Iterator[Path]:
+    """0.4 s of silence, 1.2 s of a loud voice-like sound, 0.6 s of faint noise; 44.1 kHz stereo."""
+    rate_hz = 44_100
+    times = np.arange(int(2.2 * rate_hz)) / rate_hz
+    voice = sum(np.sin(2 * np.pi * 150 * k * times) / k for k in range(1, 20)) * 0.2
+    sound = np.where((times > 0.4) & (times < 1.6), voice, 0) + np.random.default_rng(0).normal(0, 5e-4, len(times))
+    path = tmp_path / "speech.wav"
+    write_wav(path, np.stack([sound, sound], axis=1).astype(np.float32), rate_hz=rate_hz)
+    return path
