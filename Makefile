@@ -61,6 +61,7 @@ setup: $(READY)
 # Always from an empty folder: whatever an interrupted set-up left is gone, and the stamp is written last.
 $(LIBRARIES): | usable-python
 	@echo "Setting up .venv with $$($(PYTHON) --version); this happens once and takes a few minutes."
+	@rm -f .venv/libraries-* .venv/ready-*
 	@rm -rf .venv
 	@$(PYTHON) -m venv .venv
 	@grep -vE '$(APART_LINES)' constraints.txt > .venv/requirements.txt
