@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,8 +128,12 @@ def write_wav(path: Path, samples: Samples, *, rate_hz: int) -> None:
         raise ValueError("samples must be finite")
     # The inverse of how readers scale, so that a 16-bit file survives reading and writing bit by bit.
     whole = np.clip(np.rint(np.asarray(samples, dtype=np.float64) * _PCM16), -_PCM16, _PCM16 - 1).astype(np.int16)
-    with replacing(path) as stream:
-        soundfile.write(stream, whole, rate_hz, subtype="PCM_16", format="WAV")
+    # Not through soundfile: it swallows the errors of a full disk.
+    with replacing(path) as stream, wave.open(stream, "wb") as file:
+        file.setnchannels(1 if whole.ndim == 1 else whole.shape[1])
+        file.setsampwidth(2)
+        file.setframerate(rate_hz)
+        file.writeframes(whole.astype("<i2").tobytes())
 
 
 def _gather(blocks: Iterator[Samples], path: Path) -> Samples:

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import re
 import shutil
+import signal
 import subprocess
 import threading
 from collections import deque
@@ -36,6 +37,9 @@ _OLDEST = (5, 1)
 _TAIL_LINES = 12
 _LINE_BYTES = 4096
 _MP4_KEYS = frozenset({"title", "artist", "album", "comment", "description", "copyright", "date", "genre", "synopsis"})
+_LAST_WORDS_S = 10.0
+_INSTALL = "pip install --force-reinstall imageio-ffmpeg, or install ffmpeg 5.1 or newer with libx264"
+_DOCTOR = "synctalk doctor shows which ffmpeg is used and whether it works"
 _DISK_TROUBLE = {
     "No space left on device": "free some space and run the same command again",
     "Disk quota exceeded": "your quota is used up; free some space and run the same command again",
@@ -59,9 +63,7 @@ def find_ffmpeg() -> Path:
     try:
         return Path(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError as error:
-        raise MissingPartError(
-            "no usable ffmpeg was found", hint="pip install imageio-ffmpeg, or install ffmpeg 5.1 or newer with libx264"
-        ) from error
+        raise MissingPartError("no usable ffmpeg was found", hint=_INSTALL) from error
 
 
 def _is_able(binary: str) -> bool:
@@ -142,16 +144,11 @@ class VideoWriter:
             _log.info("%s: %dx%d becomes %dx%d", self.path.name, *self._shape[1::-1], *self._even[::-1])
         with translating_os_errors(self.path):
             self._temporary.open("xb").close()
-        # A session of its own: Ctrl-C in the terminal is for us; ffmpeg ends when its input does or when we say so.
-        self._process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        self._listener = threading.Thread(target=_listen, args=(self._process.stderr, self._tail), daemon=True)
-        self._listener.start()
+        try:
+            self._start()
+        except BaseException:
+            self._clean_up()
+            raise
         return self
 
     def write(self, frame: NDArray[np.uint8]) -> None:
@@ -182,11 +179,24 @@ class VideoWriter:
         finally:
             self._clean_up()
 
+    def _start(self) -> None:
+        try:
+            # A session of its own: Ctrl-C in the terminal is for us; ffmpeg ends when its input does or when we say so.
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise MissingPartError(f"{self._command[0]} cannot be started: {error}", hint=_INSTALL) from error
+        self._listener = threading.Thread(target=_listen, args=(self._process.stderr, self._tail), daemon=True)
+        self._listener.start()
+
     def _finish(self) -> None:
         process = self._process
-        assert process is not None
-        assert process.stdin is not None
-        if not self.frames_written:
+        if process is None or process.stdin is None or not self.frames_written:
             raise StageError(f"no picture was written to {self.path}", hint="check what should have made them")
         try:
             process.stdin.close()
@@ -212,18 +222,21 @@ class VideoWriter:
 
     def _failure(self) -> SynctalkError:
         """Why ffmpeg stopped, as an error to raise; waits for its last words."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        process = self._process
+        signal_number = 0
+        if process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                signal_number = -process.wait(_LAST_WORDS_S)
+            process.kill()
             self._listener.join()
-        words = "\n".join(self._tail)
+        words = "\n".join(self._tail) or "it gave no reason"
+        if signal_number > 0:
+            name = signal.Signals(signal_number).name
+            words = "File too large" if name == "SIGXFSZ" else f"it was ended by {name}"
         for trouble, advice in _DISK_TROUBLE.items():
             if trouble in words:
                 return StorageError(f"cannot write {self.path}: {trouble.lower()}", hint=advice)
-        return StageError(
-            f"ffmpeg stopped while writing {self.path}: {words or 'it gave no reason'}",
-            hint="synctalk doctor shows which ffmpeg is used and whether it works",
-        )
+        return StageError(f"ffmpeg stopped while writing {self.path}: {words}", hint=_DOCTOR)
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -242,7 +255,8 @@ def _pictures(*, width: int, height: int, fps: Fraction) -> Any:
     converted = raw.video.filter(
         "scale", out_color_matrix="bt709", out_range="tv", flags="bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
     )
-    return converted.filter("format", "yuv420p")
+    named = converted.filter("format", "yuv420p").filter("setparams", range="tv", colorspace="bt709")
+    return named.filter("setparams", color_primaries="bt709", color_trc="bt709")
 
 
 def _sound(audio: Path) -> Any:

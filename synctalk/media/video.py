@@ -150,23 +150,21 @@ class FrameReader:
             raise ValueError(f"start must not be negative, not {start}")
         if start >= end:
             return
-        grid, image = start, None
+        grid, last = start, None
         with contextlib.closing(self._decoded(int(self._shown[start]))) as decoded:
             for source, frame in decoded:
-                if source < self._shown[grid]:
-                    continue
-                image = self._looks.image_of(frame)
-                yield image
-                grid += 1
-                while grid < end and self._shown[grid] <= source:
-                    yield image.copy()
+                last = frame
+                while self._shown[grid] <= source:
+                    yield self._looks.image_of(frame)
                     grid += 1
-                if grid == end:
-                    return
-        yield from self._tail(image, grid, end)
+                    if grid == end:
+                        return
+        yield from self._tail(last, grid, end)
 
     def frames_reversed(self, start: int, stop: int) -> Iterator[Image]:
         """The pictures of grid frames `stop` - 1 down to `start`, decoded in chunks to bound the memory.
+
+        A damaged tail is left out: the iteration then begins at `readable` - 1.
 
         Yields:
             uint8 [H, W, 3], RGB.
@@ -185,11 +183,11 @@ class FrameReader:
         fitting = _CHUNK_BYTES // (self.width * self.height * 3)
         return max(_CHUNK_FRAMES, fitting) if self._timeline.is_counted else _CHUNK_FRAMES
 
-    def _tail(self, last: Image | None, grid: int, end: int) -> Iterator[Image]:
+    def _tail(self, last: VideoFrame | None, grid: int, end: int) -> Iterator[Image]:
         """What to show for grid frames whose pictures never came: the last picture for an instant, else nothing."""
         if last is not None and self.count - grid <= _HOLD_FRAMES:
             for _ in range(grid, end):
-                yield last.copy()
+                yield self._looks.image_of(last)
             return
         self.readable = min(self.readable, grid)
         self._warn_once(
