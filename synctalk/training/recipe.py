@@ -32,7 +32,10 @@ class Update(Protocol):
     """Given by the engine: one guarded optimiser step."""
 
     def __call__(self, loss: Tensor, optimiser: str) -> None:
-        """Backward, unscale, check that everything is finite, clip, step and zero the gradients of `optimiser`."""
+        """Zero the gradients of `optimiser`, backward, unscale, clip, check that all is finite, and step.
+
+        What is not finite is not stepped with: the weights stay, and the step is counted as skipped.
+        """
 
 
 class TrainingData(Protocol):
@@ -50,14 +53,21 @@ class Recipe(Protocol):
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
-        """The models that are trained and saved, by name. Frozen judges are not listed."""
+        """The models that are trained and saved, by name. Frozen judges are not listed.
+
+        In the mode in which they train; the engine moves them to the device before it calls `optimisers`, and switches
+        to evaluation and back around `valid_step`. Buffers are changed in place, as torch's own layers do.
+        """
 
     @property
     def metric(self) -> Metric:
         """Which figure of `valid_step` (its mean over the held-out data) decides the best epoch."""
 
     def optimisers(self) -> Mapping[str, Optimizer]:
-        """Fresh optimisers by name, over the parameters of `modules` on their final device."""
+        """Fresh optimisers by name, over the parameters of `modules` on their final device.
+
+        The engine sets every group's learning rate; a group with `lr_scale` gets that multiple of it.
+        """
 
     def train_step(self, batch: Batch, update: Update) -> Losses:
         """Compute losses on one batch and apply `update` once per optimiser.

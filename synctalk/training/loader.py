@@ -1,0 +1,87 @@
+"""Brings batches from the data to the training, in this process or in worker processes, always the same ones."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from torch.utils.data import DataLoader, Dataset
+
+from synctalk.training.recipe import Batch, TrainingData
+from synctalk.training.sampler import Draw
+
+_PR_SET_PDEATHSIG = 1
+_START_METHOD = "fork" if sys.platform == "linux" else "spawn"
+
+
+class Loader:
+    """Loads batches one after another.
+
+    Args:
+        data: Where samples come from; must be picklable for workers outside Linux.
+        workers: Processes that load ahead; 0 loads here.
+        pin: Whether workers' batches are put in pinned memory, for copies to a GPU.
+    """
+
+    def __init__(self, data: TrainingData, *, workers: int = 0, pin: bool = False) -> None:
+        self._data = data
+        self._workers = workers
+        self._pin = pin
+
+    def batches(self, draws: Sequence[Draw]) -> Generator[Batch]:
+        """One batch per draw, in this order. Close the iterator to end the workers early."""
+        if not self._workers or not draws:
+            for draw in draws:
+                yield self._data.load(draw.indices, draw.seeds)
+            return
+        loader = DataLoader(
+            _Fetch(self._data),
+            batch_sampler=[list(zip(draw.indices, draw.seeds, strict=True)) for draw in draws],
+            collate_fn=_as_loaded,
+            num_workers=min(self._workers, len(draws)),
+            pin_memory=self._pin,
+            worker_init_fn=_start_worker,
+            multiprocessing_context=_START_METHOD,
+        )
+        iterator = iter(loader)
+        try:
+            yield from iterator
+        finally:
+            # The last reference: torch ends and joins the workers when its iterator goes.
+            del iterator
+
+
+class _Fetch(Dataset[Batch]):
+    """Gives torch's loader whole batches, so that a recipe's data may load many samples at once."""
+
+    def __init__(self, data: TrainingData) -> None:
+        self._data = data
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitems__(self, samples: list[tuple[int, int]]) -> Batch:
+        indices, seeds = zip(*samples, strict=True)
+        return self._data.load(indices, seeds)
+
+
+def _as_loaded(batch: Any) -> Any:
+    return batch
+
+
+def _start_worker(_: int) -> None:
+    """Make a worker live exactly as long as the training.
+
+    Ctrl-C and a scheduler's SIGTERM go to the whole process group: the training answers them, its workers must not
+    die of them before. And no worker may outlive a killed training, or it would go on holding the dataset's lock.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == 1:
+            os._exit(1)

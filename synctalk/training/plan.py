@@ -1,0 +1,70 @@
+"""What a training is asked to do, how it tells what it did, and how it can end. Plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any, Protocol
+
+from synctalk.state import Best
+from synctalk.training.schedule import learning_rate
+
+
+class FitOutcome(Enum):
+    """How `Engine.fit` ended when it did not raise."""
+
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+
+
+class Journal(Protocol):
+    """How a training tells what it has committed."""
+
+    def __call__(self, *, epochs: int, step: int, checkpoint: Path | None = None, best: Best | None = None) -> None:
+        """`epochs` whole epochs and `step` steps of the next one are safe on disk."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a training is asked to do.
+
+    Attributes:
+        stage: Its name, in messages and checkpoints.
+        folder: Where its checkpoints, log and plot go.
+        target_epochs: Whole epochs at its end; a larger one continues a finished training.
+        seed: All its randomness follows from this and the stage's name.
+        fingerprint: Digest of everything its result depends on.
+        generation: Raised when it is to start over.
+        batch_size: Most samples per step.
+        lr: Peak of the learning rate.
+        warmup_steps: Steps of linear warm-up.
+        clip_norm: Longest gradient; 0 does not clip.
+        ema_decay: Of the running average of the weights; 0 uses the weights themselves.
+        snapshot_s: Most seconds of work that a kill may cost.
+        device, precision, workers: As in `RuntimeSettings`.
+        settings: Plain facts that go into each checkpoint, for people and for rebuilding a model.
+    """
+
+    stage: str
+    folder: Path
+    target_epochs: int
+    seed: int
+    fingerprint: str
+    generation: int = 0
+    batch_size: int
+    lr: float
+    warmup_steps: int = 0
+    clip_norm: float = 1.0
+    ema_decay: float = 0.0
+    snapshot_s: float = 60.0
+    device: str = "auto"
+    precision: str = "auto"
+    workers: int = -1
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def learning_rate(self, done: int, *, steps_per_epoch: int) -> float:
+        """The rate of the step that comes after `done` steps since the training began."""
+        total = self.target_epochs * steps_per_epoch
+        return learning_rate(done, total_steps=total, peak=self.lr, warmup_steps=self.warmup_steps)
