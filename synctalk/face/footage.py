@@ -77,6 +77,16 @@ class Footage:
         """For each frame, the frame with a resting mouth that shows the network the person, `[N]`."""
         return self.recording.references().follow(self.recording.poses())
 
+    def nearest_usable(self, first: int, count: int) -> list[int]:
+        """The frames `first` to `first + count` - 1, those without a face replaced by the nearest one with a face."""
+        usable = np.flatnonzero(self.usable)
+        wanted = np.arange(first, first + count)
+        after = np.minimum(np.searchsorted(usable, wanted), len(usable) - 1)
+        before = np.maximum(after - 1, 0)
+        is_after_nearer = np.abs(usable[after] - wanted) < np.abs(usable[before] - wanted)
+        nearest: list[int] = np.where(is_after_nearer, usable[after], usable[before]).tolist()
+        return nearest
+
     def box(self, frame: int, size_px: int) -> Box:
         """The transform that cuts frame `frame` to a crop of `size_px`: `[2, 3]`."""
         scale = size_px / self.recording.size_px

@@ -34,6 +34,11 @@ def test_knows_frames_without_a_face(footage) -> None:
     assert not footage.cuts.any()
 
 
+def test_replaces_frames_without_a_face_by_their_neighbours(footage) -> None:
+    assert footage.nearest_usable(17, 7) == [17, 18, 19, 19, 22, 22, 23]
+    assert footage.nearest_usable(0, footage.count)[39:42] == [39, 39, 41]
+
+
 def test_another_size_cuts_the_same_picture(footage) -> None:
     image = next(footage.follow([7]))
     small, large = footage.crop(7, image, 64), footage.crop(7, image, 128)
