@@ -8,7 +8,6 @@ from pathlib import Path
 
 from synctalk.errors import InputError
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".3gp")
 _FORBIDDEN = set('/\\:*?"<>|')
 _LONGEST_NAME_BYTES = 120
 
@@ -35,14 +34,20 @@ def checked_name(name: str) -> str:
 def _name_problem(name: str) -> str:
     if not name or name != name.strip():
         return "it is empty or has spaces at its ends"
-    if len(name.encode()) > _LONGEST_NAME_BYTES:
+    if len(name.encode(errors="surrogatepass")) > _LONGEST_NAME_BYTES:
         return f"it is longer than {_LONGEST_NAME_BYTES} bytes"
     if name.startswith((".", "-")) or name.endswith("."):
         return "it starts with a dot or a dash, or ends with a dot"
-    bad = sorted({c for c in name if c in _FORBIDDEN or unicodedata.category(c).startswith("C")})
+    bad = sorted({c for c in name if c in _FORBIDDEN or _is_invisible(c)})
     if bad:
         return f"it contains {', '.join(map(ascii, bad))}"
     return ""
+
+
+def _is_invisible(character: str) -> bool:
+    """Whether it is a control, format, private or unassigned character, or a line or paragraph separator."""
+    category = unicodedata.category(character)
+    return category.startswith("C") or category in {"Zl", "Zp"}
 
 
 @dataclass(frozen=True)

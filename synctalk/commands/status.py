@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from synctalk.catalogue import find_datasets
 from synctalk.errors import ExitCode, InputError
 from synctalk.lines import LINES
 from synctalk.lock import Holder, find_live_holder
@@ -52,14 +52,6 @@ def execute(args: argparse.Namespace) -> ExitCode:
     return ExitCode.DONE
 
 
-def find_datasets(root: Path) -> list[str]:
-    """Names of the dataset folders under `root`, sorted."""
-    base = root / "dataset"
-    if not base.is_dir():
-        return []
-    return sorted(path.name for path in base.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
 def read_status(workspace: Workspace) -> DatasetStatus:
     """The status of one dataset without touching anything.
 
@@ -87,7 +79,9 @@ def _describe(status: DatasetStatus) -> list[str]:
     for name, record in status.stages.items():
         lines.append(f"  {name:<12} {record.status.value:<12} {_describe_record(record)}".rstrip())
     if status.holder is not None:
-        lines.append(f"  running as process {status.holder.pid} since {status.holder.since}{_describe_live(status.live)}")
+        lines.append(
+            f"  running as process {status.holder.pid} since {status.holder.since}{_describe_live(status.live)}"
+        )
     lines += [f"  note: {note}" for note in status.notes]
     return lines
 

@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 from synctalk import files
+from synctalk.catalogue import find_videos
 from synctalk.errors import InputError
-from synctalk.workspace import VIDEO_SUFFIXES, Workspace
+from synctalk.workspace import Workspace
 
 
 def find_source(workspace: Workspace) -> Path:
@@ -33,17 +34,6 @@ def find_source(workspace: Workspace) -> Path:
     raise InputError(
         f"dataset {workspace.name!r} has no source video in {workspace.dataset}",
         hint=f"synctalk run {shlex.quote(workspace.name)} --video FILE",
-    )
-
-
-def find_videos(folder: Path) -> list[Path]:
-    """The video files lying directly in `folder`, by their suffix, sorted by name."""
-    if not folder.is_dir():
-        return []
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".") and path.is_file()
     )
 
 

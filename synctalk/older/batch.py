@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synctalk.cli import main as synctalk
-from synctalk.commands.batch import write_template
+from synctalk.pipeline.listing import write_template
 from synctalk.errors import SynctalkError
 from synctalk.log import get_logger, start_console
 from synctalk.older.roots import root_of

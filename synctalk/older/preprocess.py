@@ -25,7 +25,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--force", action="store_true", help="prepare again even if nothing changed")
     parser.add_argument("--check_only", action="store_true", help="only say whether it is prepared")
     for part in ("frames", "landmarks", "audio"):
-        parser.add_argument(f"--skip_{part}", action="store_true", help="has no effect: finished work is always skipped")
+        parser.add_argument(
+            f"--skip_{part}", action="store_true", help="has no effect: finished work is always skipped"
+        )
     return parser
 
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from synctalk.commands.status import find_datasets
+from synctalk.catalogue import find_datasets
 from synctalk.config import load_settings
 from synctalk.errors import InputError, SynctalkError
 from synctalk.lines import FACE

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,30 +18,11 @@ from joblib import Parallel, delayed
 
 from synctalk.errors import ExitCode
 from synctalk.log import get_logger
+from synctalk.pipeline.listing import BatchItem
 
 _POLL_S = 0.1
 _KEPT_OUTPUT_CHARACTERS = 20_000
 _log = get_logger(__name__)
-
-
-class BatchItem(msgspec.Struct, frozen=True):
-    """One dataset of a batch.
-
-    Attributes:
-        name: The dataset.
-        video_path: The recording, or '' when the dataset already holds it.
-        options: Further words of the command line.
-    """
-
-    name: str
-    video_path: str = ""
-    options: tuple[str, ...] = ()
-
-    def command(self, root: Path, shared: Sequence[str]) -> list[str]:
-        """The command line that does it."""
-        words = [sys.executable, "-m", "synctalk", "run", "--root", str(root)]
-        words += ["--video", self.video_path] if self.video_path else []
-        return [*words, *shared, *self.options, "--", self.name]
 
 
 class BatchResult(msgspec.Struct):
@@ -151,7 +131,13 @@ class _Counter:
             self._done += 1
             reason = f": {result.error.splitlines()[0]}" if result.error else ""
             _log.info(
-                "[%d/%d] %s %s (%.1f s)%s", self._done, self._total, result.name, result.status, result.elapsed_time, reason
+                "[%d/%d] %s %s (%.1f s)%s",
+                self._done,
+                self._total,
+                result.name,
+                result.status,
+                result.elapsed_time,
+                reason,
             )
 
 

@@ -16,9 +16,7 @@ from types import FrameType
 
 from synctalk.errors import ExitCode
 
-_STOP_SIGNALS = [
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)
-]
+_STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
 _IMPATIENT_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _MESSAGE = b"\nstopping after the current step; everything is kept (Ctrl-C again stops at once)\n"
 

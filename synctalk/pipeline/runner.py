@@ -130,6 +130,8 @@ class Runner:
             SynctalkError: A stage failed; its record says so.
         """
         report = RunReport()
+        for stage in self._stages:
+            stage.inputs(self._workspace)  # a mistyped name is refused before a folder or a lock file is made
         with DatasetLock(self._workspace.lock_file, name=self._workspace.name):
             self._load()
             try:

@@ -26,7 +26,12 @@ class _Entry(msgspec.Struct, frozen=True):
     hash: str
 
     def still_describes(self, now: _Entry) -> bool:
-        same = (self.size, self.mtime_ns, self.ctime_ns, self.inode) == (now.size, now.mtime_ns, now.ctime_ns, now.inode)
+        same = (self.size, self.mtime_ns, self.ctime_ns, self.inode) == (
+            now.size,
+            now.mtime_ns,
+            now.ctime_ns,
+            now.inode,
+        )
         return same and self.hashed_at_ns - max(self.mtime_ns, self.ctime_ns) > _RACY_NS
 
 

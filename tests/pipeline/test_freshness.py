@@ -57,7 +57,9 @@ MUTATIONS: list[tuple[str, Callable, dict, str, list[str], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("mutate", "sets", "stage", "expected", "reason"), [m[1:] for m in MUTATIONS], ids=[m[0] for m in MUTATIONS])
+@pytest.mark.parametrize(
+    ("mutate", "sets", "stage", "expected", "reason"), [m[1:] for m in MUTATIONS], ids=[m[0] for m in MUTATIONS]
+)
 def test_a_change_runs_just_what_depends_on_it(line, mutate, sets, stage, expected, reason) -> None:
     line.run()
     mutate(line.workspace)

@@ -46,7 +46,9 @@ def test_a_missing_need_and_a_double_name_are_refused() -> None:
 
 
 def test_until_keeps_what_the_stage_needs_and_nothing_else() -> None:
-    graph = StageGraph.build("face", [make_stage("a"), make_stage("b", "a"), make_stage("side", "a"), make_stage("c", "b")])
+    graph = StageGraph.build(
+        "face", [make_stage("a"), make_stage("b", "a"), make_stage("side", "a"), make_stage("c", "b")]
+    )
     assert [stage.name for stage in graph.until("c")] == ["a", "b", "c"]
     assert [stage.name for stage in graph.until(None)] == ["a", "b", "side", "c"]
     with pytest.raises(InputError, match="--until d"):

@@ -1,0 +1,26 @@
+"""What lies under `dataset/`: the datasets, and the videos in a folder. Looks, changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".3gp")
+
+
+def find_datasets(root: Path) -> list[str]:
+    """Names of the dataset folders under `root`, sorted."""
+    base = root / "dataset"
+    if not base.is_dir():
+        return []
+    return sorted(path.name for path in base.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def find_videos(folder: Path) -> list[Path]:
+    """The video files lying directly in `folder`, by their suffix, sorted by name."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )

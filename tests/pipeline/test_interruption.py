@@ -1,0 +1,84 @@
+"""Signals and budgets raise a flag; a second signal ends at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from synctalk.pipeline.interruption import StopFlag, stopping_on_signals
+
+CHILD = """
+import sys, time
+from synctalk.pipeline.interruption import StopFlag, stopping_on_signals
+flag = StopFlag()
+with stopping_on_signals(flag):
+    print("ready", flush=True)
+    while not flag.is_raised():
+        time.sleep(0.005)
+    if "stubborn" in sys.argv:
+        print("flag", flush=True)
+        while True:
+            time.sleep(0.01)
+sys.exit(75)
+"""
+
+
+def start(*words: str, **options: object) -> subprocess.Popen[str]:
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    return child
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_one_signal_asks_for_a_clean_end(number: signal.Signals) -> None:
+    child = start()
+    child.send_signal(number)
+    _, errors = child.communicate(timeout=30)
+    assert child.returncode == 75
+    assert errors.count("stopping after the current step") == 1
+
+
+def test_a_second_signal_ends_at_once() -> None:
+    child = start("stubborn")
+    child.send_signal(signal.SIGINT)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "flag\n"
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=30)
+    assert child.returncode == 130
+
+
+def test_an_ignored_hangup_stays_ignored() -> None:
+    child = start(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    child.send_signal(signal.SIGHUP)
+    time.sleep(0.2)
+    assert child.poll() is None
+    child.send_signal(signal.SIGTERM)
+    child.communicate(timeout=30)
+    assert child.returncode == 75
+
+
+def test_handlers_are_put_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    flag = StopFlag()
+    with stopping_on_signals(flag):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+        assert flag.is_raised()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_budget_raises_the_flag_and_keeps_it() -> None:
+    assert not StopFlag(budget_s=60).is_raised()
+    flag = StopFlag(budget_s=0.001)
+    time.sleep(0.01)
+    assert flag.is_raised()
+    assert flag.is_raised()
