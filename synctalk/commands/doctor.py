@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -56,19 +57,19 @@ def examine(root: Path) -> Iterator[Finding]:
     """Look at Python, the libraries, the encoder, the face finder, the device and the disk, one after the other."""
     yield Finding("python", sys.version_info[:2] in {(3, 11), (3, 12)}, sys.version.split()[0])
     for library in _LIBRARIES:
-        yield _try(library, lambda name=library: _import_version(name))
+        yield _try(library, partial(_import_version, library))
     yield _try("encoder", _describe_encoder)
     yield _try("face finder", _find_drawn_face)
     yield _try("device", _describe_device)
-    yield _try("disk", lambda: _describe_disk(root))
+    yield _try("disk", partial(_describe_disk, root))
 
 
 def _try(subject: str, look: Callable[[], str]) -> Finding:
     try:
-        return Finding(subject, True, look())
+        return Finding(subject, is_good=True, detail=look())
     except Exception as error:  # noqa: BLE001 - a doctor reports every kind of illness
         first_line = (str(error).splitlines() or [""])[0]
-        return Finding(subject, False, f"{type(error).__name__}: {first_line}")
+        return Finding(subject, is_good=False, detail=f"{type(error).__name__}: {first_line}")
 
 
 def _import_version(name: str) -> str:

@@ -107,7 +107,7 @@ class TinyLine:
 
 
 @pytest.fixture
-def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TinyLine]:
+def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyLine:
     tiny = TinyLine(Workspace(tmp_path, "anna"))
     tiny.workspace.dataset.mkdir(parents=True)
     (tiny.workspace.dataset / "source.txt").write_text("abc")
@@ -118,4 +118,4 @@ def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TinyLine]:
     for name, work in works.items():
         setattr(module, name, work)
     monkeypatch.setitem(sys.modules, WORK_MODULE, module)
-    yield tiny
+    return tiny

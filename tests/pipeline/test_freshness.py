@@ -32,7 +32,10 @@ MUTATIONS: list[tuple[str, Callable, dict, str, list[str], str]] = [
         "a setting of the training", lambda ws: None, {"main__lr": 0.5}, "train",
         ["train", "export"], "run: setting lr changed from 0.001 to 0.5",
     ),
-    ("a setting that does not matter", lambda ws: None, {"runtime__device": "cpu"}, "train", [], "skip: nothing changed"),
+    (
+        "a setting that does not matter", lambda ws: None, {"runtime__device": "cpu"}, "train", [],
+        "skip: nothing changed",
+    ),
     (
         "a missing output", lambda ws: (ws.face / "prepared.txt").unlink(), {}, "prepare", ["prepare"],
         "run: output dataset/anna/face/prepared.txt is missing",

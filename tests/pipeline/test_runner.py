@@ -15,7 +15,6 @@ from synctalk.pipeline.runner import Runner
 from synctalk.pipeline.stage import Outcome, StageResult
 from synctalk.state import State, Status, backup_of
 
-
 WORK_MODULE = "tiny_line_work"
 
 
@@ -95,15 +94,17 @@ def test_a_killed_forced_run_goes_on_in_its_generation(line) -> None:
 
 def test_a_stage_that_breaks_its_promise_fails(line, monkeypatch) -> None:
     monkeypatch.setattr(sys.modules[WORK_MODULE], "export", lambda context: StageResult(Outcome.FINISHED))
-    with pytest.raises(StageError, match="ended without .*model.bin"):
+    with pytest.raises(StageError, match=r"ended without .*model\.bin"):
         line.run()
     assert read_state(line).stages["export"].status is Status.FAILED
 
 
 def test_two_runs_at_once_are_refused_with_the_holder(line) -> None:
-    with DatasetLock(line.workspace.lock_file, name="anna"):
-        with pytest.raises(LockError, match=r"being worked on by process \d+"):
-            line.run()
+    with (
+        DatasetLock(line.workspace.lock_file, name="anna"),
+        pytest.raises(LockError, match=r"being worked on by process \d+"),
+    ):
+        line.run()
     assert line.run() == ["prepare", "train", "export"]
 
 
