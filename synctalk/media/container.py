@@ -53,7 +53,7 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     require_file(path)
     try:
         # `file:` keeps names like `-x`, `a:b` or `concat:y` from being taken for options and protocols.
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
+        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         raise _unreadable(path, error) from error
     with container:
@@ -83,7 +83,8 @@ def read_timeline(container: InputContainer, stream: VideoStream, path: Path) ->
     stored, is_corrupt, complaints = [], False, list[str]()
     for packet in _to_readable_end(container.demux(stream), complaints.append):
         if packet.size and not packet.is_discard:
-            stored.append(Stamp(packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe))
+            ticks = packet.duration or 0
+            stored.append(Stamp(packet.pts, packet.dts, ticks, packet.is_keyframe, position=packet.pos))
             is_corrupt = packet.is_corrupt
     if not stored:
         raise InputError(f"{path} holds no pictures", hint="the recording is empty or cut off; export it again")
@@ -130,18 +131,25 @@ def decode_first(container: InputContainer, stream: VideoStream, path: Path) -> 
     )
 
 
-def packets_from(container: InputContainer, stream: VideoStream, entry: int | None) -> Iterator[Any]:
-    """Packets from the key picture at `entry` on; none when seeking did not land on or before it."""
-    packets = container.demux(stream)
+def packets_from(
+    container: InputContainer, stream: VideoStream, timeline: Timeline, entry: int | None
+) -> Iterator[Any]:
+    """Packets from the key picture at `entry`, or one before it, on; all of them without an entry.
+
+    None at all when seeking did not land on a key picture where the timeline has it: some containers guess the times
+    after a jump, and guess wrong.
+    """
     if entry is None:
-        yield from packets
+        yield from container.demux(stream)
         return
+    container.seek(entry, stream=stream)
+    packets = container.demux(stream)
     for packet in packets:
-        if packet.pts is not None and packet.is_keyframe and packet.pts <= entry:
-            yield packet
-            yield from packets
-            return
-        if packet.pts is not None and packet.is_keyframe:
+        if packet.is_keyframe:
+            is_known = (packet.pts, packet.pos) in timeline.key_places
+            if is_known and packet.pts is not None and packet.pts <= entry:
+                yield packet
+                yield from packets
             return
 
 

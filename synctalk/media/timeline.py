@@ -20,12 +20,13 @@ _DEFAULT_RATE = Fraction(GRID_FPS)
 
 @dataclass(frozen=True)
 class Stamp:
-    """What a container says about one stored picture, in ticks; None where it says nothing."""
+    """What a container says about one stored picture: ticks, and its byte position; None where it says nothing."""
 
     pts: int | None
     dts: int | None
     duration: int
     is_key: bool
+    position: int | None = None
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Timeline:
     Attributes:
         stamps: int64 [S], strictly rising times in ticks.
         keys: int64 [K], the times at which decoding can start; empty when only the beginning will do.
+        key_places: Time and byte position of each of them.
         time_base: Seconds per tick.
         last_ticks: How long the last picture stays.
         is_counted: The times were not stored with the pictures: the k-th decoded picture is the k-th of `stamps`.
@@ -42,6 +44,7 @@ class Timeline:
 
     stamps: NDArray[np.int64]
     keys: NDArray[np.int64]
+    key_places: frozenset[tuple[int | None, int | None]]
     time_base: Fraction
     last_ticks: int
     is_counted: bool
@@ -110,12 +113,13 @@ def build_timeline(
     keeps_going = _is_rising([stamp.dts for stamp in stored if stamp.dts is not None])
     if is_trusted and keeps_going and len(times) == len(stored):
         stamps = np.unique(np.array(times, dtype=np.int64))
-        keys = np.unique(np.array([stamp.pts for stamp in stored if stamp.is_key], dtype=np.int64))
-        ends = {stamp.pts: stamp.duration for stamp in stored}
-        return Timeline(stamps, keys, time_base, _last_ticks(stamps, ends[int(stamps[-1])], nominal), is_counted=False)
+        places = frozenset((stamp.pts, stamp.position) for stamp in stored if stamp.is_key)
+        keys = np.array(sorted({pts for pts, _ in places if pts is not None}), dtype=np.int64)
+        last_ticks = _last_ticks(stamps, {stamp.pts: stamp.duration for stamp in stored}[int(stamps[-1])], nominal)
+        return Timeline(stamps, keys, places, time_base, last_ticks, is_counted=False)
     stamps = _counted_stamps(stored, nominal, keeps_going=keeps_going)
     none = np.empty(0, dtype=np.int64)
-    return Timeline(stamps, none, time_base, _last_ticks(stamps, 0, nominal), is_counted=True)
+    return Timeline(stamps, none, frozenset(), time_base, _last_ticks(stamps, 0, nominal), is_counted=True)
 
 
 def _counted_stamps(stored: Sequence[Stamp], nominal: int, *, keeps_going: bool) -> NDArray[np.int64]:

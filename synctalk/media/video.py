@@ -215,9 +215,7 @@ class FrameReader:
         with open_media(self._path) as container:
             stream = find_video(container, self._path)
             stream.thread_type = "AUTO"
-            if entry is not None:
-                container.seek(entry, stream=stream)
-            for frame in decode(packets_from(container, stream, entry), self._warn_once):
+            for frame in decode(packets_from(container, stream, self._timeline, entry), self._warn_once):
                 if self._timeline.is_counted:
                     number += 1
                     if number <= len(stamps):
