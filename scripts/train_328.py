@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from synctalk.older.train import main  # noqa: E402 - the checkout has to be found first
+from synctalk.older.train import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

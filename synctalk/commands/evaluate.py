@@ -20,7 +20,9 @@ def add_parsers(commands: Any, *, parents: list[argparse.ArgumentParser]) -> Non
     )
     parser.add_argument("name", metavar="NAME", help="the dataset")
     parser.add_argument("--checkpoint", metavar="FILE|EPOCH", help="a checkpoint file or epoch number (default: best)")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="default: the best there is"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(execute=execute)
 
@@ -31,10 +33,10 @@ def execute(args: argparse.Namespace) -> ExitCode:
     Raises:
         InputError: No trained face.
     """
-    from synctalk.face.evaluate import evaluate, format_evaluation  # noqa: PLC0415 - loads torch, only needed here
-
     workspace = Workspace(args.root, args.name)
     checkpoint = find_checkpoint(workspace, args.checkpoint)
+    from synctalk.face.evaluate import evaluate, format_evaluation  # noqa: PLC0415 - loads torch, only needed here
+
     stop = StopFlag()
     with stopping_on_signals(stop):
         evaluation = evaluate(workspace, checkpoint=checkpoint, device=args.device, should_stop=stop.is_raised)

@@ -31,7 +31,9 @@ def add_parsers(commands: Any, *, parents: list[argparse.ArgumentParser]) -> Non
     )
     parser.add_argument("--no-gate", action="store_true", help="let the mouth move in silence too")
     parser.add_argument("--mark", action="store_true", help="write 'synthetic' visibly into the picture")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="default: the best there is"
+    )
     parser.set_defaults(execute=execute)
 
 
@@ -41,12 +43,13 @@ def execute(args: argparse.Namespace) -> ExitCode:
     Raises:
         InputError: No trained face, or sound that cannot be used.
     """
+    workspace = Workspace(args.root, args.name)
+    checkpoint = find_checkpoint(workspace, args.checkpoint)
     from synctalk.face.framewalk import Loop  # noqa: PLC0415 - loads torch, which only this command needs
     from synctalk.face.render import RenderOptions, render_dataset  # noqa: PLC0415 - the same
 
-    workspace = Workspace(args.root, args.name)
     options = RenderOptions(
-        checkpoint=find_checkpoint(workspace, args.checkpoint),
+        checkpoint=checkpoint,
         device=args.device,
         loop=Loop.FORWARD if args.forward else Loop.PING_PONG,
         start_frame=args.start_frame,

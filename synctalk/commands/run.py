@@ -50,7 +50,7 @@ def _add_order_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="retrain",
         metavar="WHAT",
-        help="start over: retrain (both trainings, the default), all, or a stage; results stay until there are new ones",
+        help="start over: retrain (both trainings, the default), all, or a stage; results stay until new ones exist",
     )
     parser.add_argument("--preset", choices=sorted(PRESETS), help="how much quality and time (default: standard)")
     parser.add_argument("--epochs", type=int, metavar="N", help="target epochs of the main training")

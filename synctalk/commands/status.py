@@ -40,7 +40,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
     Raises:
         InputError: There is no such dataset.
     """
-    names = [args.name] if args.name else find_datasets(args.root)
+    names = [args.name] if args.name is not None else find_datasets(args.root)
     statuses = [read_status(Workspace(args.root, name)) for name in names]
     if args.json:
         print(msgspec.json.encode(statuses).decode())

@@ -1,0 +1,95 @@
+"""Status and stop, from the files alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from synctalk.cli import main
+from synctalk.lock import find_live_holder
+from synctalk.state import Record, Status, new_state, save_state
+from synctalk.workspace import Workspace
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from synctalk.lock import DatasetLock
+from synctalk.pipeline.interruption import StopFlag, stopping_on_signals
+flag = StopFlag()
+with DatasetLock(Path(sys.argv[1]), name="anna"), stopping_on_signals(flag):
+    print("held", flush=True)
+    while not flag.is_raised():
+        time.sleep(0.01)
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    found = Workspace(tmp_path, "anna")
+    found.dataset.mkdir(parents=True)
+    state = new_state("anna")
+    state.stages["main"] = Record(
+        status=Status.RUNNING, epochs=3, target_epochs=10, started_at="2026-01-01T00:00:00+00:00"
+    )
+    save_state(found.state_file, state)
+    return found
+
+
+@pytest.fixture
+def holder(workspace: Workspace):
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(workspace.lock_file)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout.readline() == "held\n"
+    yield child
+    child.kill()
+    child.communicate()
+
+
+def test_a_running_stage_without_a_process_is_shown_as_interrupted(workspace, capsys) -> None:
+    assert main(["status", "anna", "--root", str(workspace.root)]) == 0
+    assert "main         interrupted  3/10 epochs" in capsys.readouterr().out
+    assert json.loads(workspace.state_file.read_text())["stages"]["main"]["status"] == "running"
+
+
+def test_a_running_stage_is_shown_with_its_process(workspace, holder, capsys) -> None:
+    assert main(["status", "--root", str(workspace.root), "--json"]) == 0
+    (status,) = json.loads(capsys.readouterr().out)
+    assert status["stages"]["main"]["status"] == "running"
+    assert status["holder"]["pid"] == holder.pid
+
+
+def test_stop_ends_the_holder_cleanly(workspace, holder, capsys) -> None:
+    assert main(["stop", "anna", "--root", str(workspace.root)]) == 0
+    assert "is stopped" in capsys.readouterr().out
+    assert holder.wait(30) == 0
+    assert find_live_holder(workspace.lock_file) is None
+
+
+def test_stop_never_signals_a_process_that_only_has_the_number(workspace, capsys) -> None:
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        holder = {"pid": stranger.pid, "start_token": "1", "boot_id": "x", "host": "y", "command": "", "since": ""}
+        workspace.lock_file.write_text(json.dumps(holder))
+        assert main(["stop", "anna", "--root", str(workspace.root)]) == 0
+        assert "nothing is running" in capsys.readouterr().out
+        time.sleep(0.1)
+        assert stranger.poll() is None
+    finally:
+        os.kill(stranger.pid, signal.SIGKILL)
+        stranger.wait()
+
+
+def test_an_unknown_dataset_is_refused(tmp_path, capsys) -> None:
+    assert main(["status", "ghost", "--root", str(tmp_path)]) == 2
+    assert "no dataset 'ghost'" in capsys.readouterr().err
