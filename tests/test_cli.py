@@ -30,7 +30,11 @@ sys.exit(code)
 @pytest.mark.parametrize("words", LIGHT_COMMANDS, ids=" ".join)
 def test_light_commands_load_nothing_heavy(words: list[str], tmp_path: Path) -> None:
     child = subprocess.run(
-        [sys.executable, "-c", PROBE.format(heavy=HEAVY), *words], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-c", PROBE.format(heavy=HEAVY), *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert child.returncode == 0, child.stderr
     assert child.stdout.endswith("LOADED []\n")
@@ -95,5 +99,7 @@ def test_an_unexpected_error_is_shown_and_asks_for_a_report(tmp_path, monkeypatc
 
 def test_a_closed_pipe_is_not_an_error(tmp_path) -> None:
     command = f"{sys.executable} -m synctalk run --help | head -n 1"
-    child = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    child = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert "Traceback" not in child.stderr

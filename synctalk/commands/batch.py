@@ -35,7 +35,12 @@ def add_parsers(commands: Any, *, parents: list[argparse.ArgumentParser]) -> Non
         "--skip_existing", "--skip-existing", action="store_true", help="skip datasets already prepared"
     )
     parser.add_argument(
-        "--results_file", "--results-file", type=Path, default=Path("batch_results.json"), metavar="FILE"
+        "--results_file",
+        "--results-file",
+        type=Path,
+        default=Path("batch_results.json"),
+        metavar="FILE",
+        help="where the results are written (default: %(default)s)",
     )
     parser.set_defaults(execute=execute)
 
