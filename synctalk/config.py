@@ -18,10 +18,12 @@ FPS = 25
 AUDIO_RATE_HZ = 16_000
 SAMPLES_PER_FRAME = AUDIO_RATE_HZ // FPS
 
-PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
-NonNegativeInt = Annotated[int, msgspec.Meta(ge=0)]
-PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
-NonNegativeFloat = Annotated[float, msgspec.Meta(ge=0)]
+_LARGEST = 1_000_000_000  # keeps infinity out, and seeds inside what every generator takes
+
+PositiveInt = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)]
+NonNegativeInt = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)]
+PositiveFloat = Annotated[float, msgspec.Meta(gt=0, le=_LARGEST)]
+NonNegativeFloat = Annotated[float, msgspec.Meta(ge=0, le=_LARGEST)]
 SizePx = Annotated[int, msgspec.Meta(ge=64, le=512, multiple_of=32)]
 
 
@@ -119,20 +121,20 @@ def load_settings(
 
     Args:
         settings_file: A `synctalk.toml`; may be missing.
-        preset: Wins over the preset named in the file.
+        preset: Wins over the preset named in the overrides and in the file.
         overrides: Dotted names and values, for example `{"main.epochs": 20}`; values may be text as typed.
 
     Raises:
         InputError: An unknown name or a value out of range, in the file or the overrides.
     """
+    overrides = overrides or {}
     from_file = _read_toml(settings_file)
-    chosen = preset or from_file.get("preset", Settings().preset)
-    if chosen not in PRESETS:
+    chosen = preset or overrides.get("preset") or from_file.get("preset", Settings().preset)
+    if not isinstance(chosen, str) or chosen not in PRESETS:
         raise InputError(f"there is no preset {chosen!r}", hint=f"choose one of {', '.join(PRESETS)}")
-    layers = [{"preset": chosen}, PRESETS[chosen], {**from_file, "preset": chosen}]
-    layers += [_nested(name, value) for name, value in (overrides or {}).items()]
+    layers = [PRESETS[chosen], from_file, *(_nested(name, value) for name, value in overrides.items())]
     merged: dict[str, Any] = {}
-    for layer in layers:
+    for layer in [*layers, {"preset": chosen}]:
         _merge(merged, layer)
     try:
         return msgspec.convert(merged, Settings, strict=False)
@@ -166,7 +168,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return {}
     try:
         return msgspec.toml.decode(path.read_bytes(), type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}", hint="docs/settings.md shows a complete example") from error
 
 

@@ -1,7 +1,8 @@
 """Files that are either wholly there or not there at all, and hashes that tell whether they changed.
 
 Commit order, everywhere: temporary file beside the target, write, fsync, `os.replace`, fsync of the folder. Temporary
-names are unique and carry their owner's pid, so leftovers of dead processes can be swept and living ones are kept.
+names are unique and carry their owner's pid and start, so leftovers of dead processes can be swept and living ones are
+kept.
 No other module opens a durable file for writing.
 """
 
@@ -22,14 +23,16 @@ import xxhash
 
 from synctalk.errors import StorageError
 from synctalk.faults import crash_point
+from synctalk.process import is_running, read_start_token
 
 _CHUNK_BYTES = 1 << 20
-_TEMPORARY = re.compile(r"^\..+\.(?P<pid>\d+)\.[0-9a-f]{8}\.tmp$", re.DOTALL)
+_TEMPORARY = re.compile(r"^\..+\.(?P<pid>\d+)-(?P<start>\d*)\.[0-9a-f]{8}\.tmp$", re.DOTALL | re.ASCII)
 
 
 def temporary_beside(target: Path) -> Path:
     """A unique hidden name in the folder of `target`, recognised by `sweep_leftovers`."""
-    return target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    owner = f"{os.getpid()}-{read_start_token(os.getpid())}"
+    return target.with_name(f".{target.name}.{owner}.{secrets.token_hex(4)}.tmp")
 
 
 @contextlib.contextmanager
@@ -128,23 +131,10 @@ def sweep_leftovers(folder: Path) -> list[Path]:
     removed = []
     for path in folder.iterdir() if folder.is_dir() else ():
         found = _TEMPORARY.match(path.name)
-        if found and not is_alive(int(found["pid"])):
+        if found and not is_running(int(found["pid"]), start_token=found["start"]):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
             removed.append(path)
     return removed
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process with this number exists on this machine."""
-    if pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def content_hash(path: Path) -> str:
@@ -165,6 +155,7 @@ _ADVICE = {
     errno.EIO: "the disk reported an error; check it before you go on",
     errno.ENOTDIR: "a file has the name of a folder that is needed; move it away or use --root",
     errno.EEXIST: "a file has the name of a folder that is needed; move it away or use --root",
+    errno.EISDIR: "a folder has the name of a file that is needed; move it away or use --root",
 }
 
 

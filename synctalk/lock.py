@@ -6,9 +6,9 @@ to be unlocked by hand. The text inside the file only tells people who holds it;
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +16,8 @@ import filelock
 import msgspec
 
 from synctalk.errors import LockError
-from synctalk.files import is_alive, make_folder, translating_os_errors
+from synctalk.files import make_folder, translating_os_errors
+from synctalk.process import is_running, own_command, read_start_token
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -34,8 +35,7 @@ class Holder(msgspec.Struct, frozen=True):
         return (
             self.host == socket.gethostname()
             and self.boot_id == read_boot_id()
-            and is_alive(self.pid)
-            and self.start_token == read_start_token(self.pid)
+            and is_running(self.pid, start_token=self.start_token)
         )
 
 
@@ -62,11 +62,17 @@ class DatasetLock:
                 self._lock.acquire()
             except filelock.Timeout:
                 raise self._refusal() from None
-            self._path.write_bytes(msgspec.json.encode(current_holder()))
+            try:
+                self._path.write_bytes(msgspec.json.encode(current_holder()))
+            except BaseException:
+                self._lock.release()
+                raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._path.write_bytes(b"")
+        # Only information: it must not hide how the block ended, for example when the folder is gone.
+        with contextlib.suppress(OSError):
+            self._path.write_bytes(b"")
         self._lock.release()
 
     def _refusal(self) -> LockError:
@@ -89,7 +95,7 @@ def read_holder(path: Path) -> Holder | None:
     """The holder written in a lock file, or None when there is none or it is half-written."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Holder)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
@@ -100,7 +106,7 @@ def current_holder() -> Holder:
         start_token=read_start_token(os.getpid()),
         boot_id=read_boot_id(),
         host=socket.gethostname(),
-        command=" ".join(sys.argv),
+        command=own_command(),
         since=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -111,15 +117,3 @@ def read_boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""
-
-
-def read_start_token(pid: int) -> str:
-    """When process `pid` started, in the kernel's ticks, or '' where the system tells none.
-
-    With the pid it names one process for the whole boot: pids are used again, pairs are not.
-    """
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return ""
-    return text.rpartition(")")[2].split()[19]

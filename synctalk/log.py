@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from synctalk.files import make_folder
+from synctalk.files import make_folder, translating_os_errors
 
 ROOT_LOGGER = "synctalk"
 
@@ -32,9 +32,14 @@ def start_console(*, debug: bool = False) -> None:
 
 @contextlib.contextmanager
 def logging_to(path: Path) -> Iterator[None]:
-    """Also append the program's messages to `path`, with time and level, while the block runs."""
+    """Also append the program's messages to `path`, with time and level, while the block runs.
+
+    Raises:
+        StorageError: The file cannot be opened for writing.
+    """
     make_folder(path.parent)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    with translating_os_errors(path):
+        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger(ROOT_LOGGER)
     level = logger.level
@@ -49,13 +54,17 @@ def logging_to(path: Path) -> Iterator[None]:
 
 
 class _Console(logging.Handler):
-    """Writes through tqdm while a bar is shown, so that messages never tear it."""
+    """Writes through tqdm while a bar is shown, so that messages never tear it.
+
+    A terminal that was closed, or a pipe that nobody reads any more, must not end a training of hours.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         text = self.format(record)
         tqdm_module = sys.modules.get("tqdm")
-        if tqdm_module is not None:
-            tqdm_module.tqdm.write(text, file=sys.stderr)
-        else:
-            sys.stderr.write(text + "\n")
-            sys.stderr.flush()
+        with contextlib.suppress(OSError, ValueError):
+            if tqdm_module is not None:
+                tqdm_module.tqdm.write(text, file=sys.stderr)
+            else:
+                sys.stderr.write(text + "\n")
+                sys.stderr.flush()

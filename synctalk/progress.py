@@ -6,6 +6,7 @@ atomically, at most once a second, and is worthless after the run.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -83,10 +84,12 @@ class Progress:
         facts = self._facts
         facts.activity, facts.total, facts.unit, facts.done = activity, total, unit, done
         facts.epoch, facts.target_epochs, facts.figures = epoch, target_epochs, {}
+        facts.per_second, facts.eta_s, facts.eta_total_s = 0.0, None, None
         self._remaining_after = max(0, target_epochs - epoch) * total
         self._printed = time.monotonic()
         self._rate.restart(done)
         self._bar = _open_bar(self._title(), facts)
+        self._publish(self._printed)
 
     def advance(self, count: int = 1, figures: Mapping[str, float] | None = None) -> None:
         """Report `count` more finished units and the latest figures (losses, speeds)."""
@@ -106,8 +109,8 @@ class Progress:
         if self._bar is None and now - self._printed >= _PLAIN_INTERVAL_S:
             self._printed = now
             share = 100 * facts.done // max(1, facts.total)
-            count = f"{facts.done}/{facts.total} {facts.unit} ({share} %)"
-            _log.info("%s: %s %s", self._title(), count, _describe(facts))
+            amount = f"{facts.done}/{facts.total} {facts.unit} ({share} %)"
+            _log.info("%s: %s %s", self._title(), amount, _describe(facts))
 
     def end(self) -> None:
         """Close the bar and publish the last facts; safe to call again."""
@@ -127,9 +130,11 @@ class Progress:
         self._published = now
         if self._path is None:
             return
-        self._facts.updated_at = time.time()
+        # JSON has no word for NaN: a figure that is none would make the whole file unreadable.
+        figures = {name: value for name, value in self._facts.figures.items() if math.isfinite(value)}
+        facts = msgspec.structs.replace(self._facts, figures=figures, updated_at=time.time())
         try:
-            publish_json(self._path, self._facts)
+            publish_json(self._path, facts)
         except OSError as error:
             _log.debug("progress is not published: %s", error)
 
@@ -155,7 +160,7 @@ def read_live_facts(path: Path) -> LiveFacts | None:
     """What a running stage published last, or None when there is nothing readable."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=LiveFacts)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

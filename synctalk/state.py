@@ -7,6 +7,7 @@ file is migrated and kept beside; an unreadable file is set aside and said so.
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from datetime import UTC, datetime
@@ -142,11 +143,13 @@ def save_state(path: Path, state: State) -> None:
 
     Raises:
         StorageError: The disk refused; the old state is still there.
+        StateError: `state` holds something that could not be read back, for example a best figure that is NaN.
     """
     state.updated_at = utc_now()
+    content = _encode(state)
     if path.exists():
         files.write_bytes(backup_of(path), path.read_bytes())
-    files.write_json(path, state)
+    files.write_bytes(path, content)
 
 
 def read_state(path: Path, *, dataset: str) -> Loaded:
@@ -157,7 +160,7 @@ def read_state(path: Path, *, dataset: str) -> Loaded:
     """
     if not path.exists() and not backup_of(path).exists():
         return Loaded(new_state(dataset))
-    notes = []
+    notes: list[str] = []
     for candidate in (path, backup_of(path)):
         found = _decode(candidate, dataset=dataset)
         if isinstance(found, State):
@@ -168,11 +171,17 @@ def read_state(path: Path, *, dataset: str) -> Loaded:
 
 
 def set_aside(path: Path) -> Path | None:
-    """Keep an unreadable or older file under another name; returns that name, or None when there was no file."""
+    """Keep an unreadable or older file under another name; returns that name, or None when there was no file.
+
+    Raises:
+        StorageError: The disk refused; the file is where it was.
+    """
     if not path.exists():
         return None
-    kept = path.with_name(f"{path.name}.set-aside-{time.strftime('%Y%m%d-%H%M%S')}")
-    path.rename(kept)
+    moment = time.strftime("%Y%m%d-%H%M%S")
+    kept = path.with_name(f"{path.name}.set-aside-{moment}-{secrets.token_hex(2)}")
+    with files.translating_os_errors(kept):
+        files.commit_file(path, kept)
     return kept
 
 
@@ -181,28 +190,47 @@ def backup_of(path: Path) -> Path:
     return path.with_name(path.name + ".bak")
 
 
-def _decode(path: Path, *, dataset: str) -> State | str:
-    """The state in `path`, or why there is none."""
+def _encode(state: State) -> bytes:
+    """The state as JSON that is known to be readable."""
     try:
-        raw = msgspec.json.decode(path.read_bytes())
+        content = msgspec.json.encode(state)
+        msgspec.json.decode(content, type=State)
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
+        raise StateError(f"the state of {state.dataset!r} cannot be written: {error}") from error
+    return msgspec.json.format(content, indent=2) + b"\n"
+
+
+def _parse(path: Path) -> dict[str, Any] | str:
+    """The JSON object in `path`, or why there is none."""
+    try:
+        # The standard library reads the bare NaN and Infinity that it writes itself: the older pipeline used it.
+        raw = json.loads(path.read_bytes(), parse_constant=lambda _: None)
     except FileNotFoundError:
         return "missing"
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return str(error)
-    if not isinstance(raw, dict):
-        return "not a JSON object"
-    if is_older_pipeline(raw):
-        return migrate_older_pipeline(raw, dataset=dataset)
+    return raw if isinstance(raw, dict) else "not a JSON object"
+
+
+def _decode(path: Path, *, dataset: str) -> State | str:
+    """The state in `path`, or why there is none."""
+    raw = _parse(path)
+    if isinstance(raw, str):
+        return raw
     version = raw.get("schema_version")
-    if isinstance(version, int) and version > SCHEMA_VERSION:
+    if isinstance(version, int | float) and version > SCHEMA_VERSION:
         raise StateError(
             f"{path} was written by a newer synctalk (schema {version}, this one knows {SCHEMA_VERSION})",
             hint="upgrade synctalk; nothing was changed",
         )
+    if not is_older_pipeline(raw) and version != SCHEMA_VERSION:
+        return f"there is no schema_version {version}"
     try:
-        return msgspec.convert(raw, State)
-    except msgspec.ValidationError as error:
+        state = migrate_older_pipeline(raw, dataset=dataset) if is_older_pipeline(raw) else msgspec.convert(raw, State)
+        _encode(state)
+    except (msgspec.ValidationError, StateError) as error:
         return str(error)
+    return state
 
 
 _OLDER_STAGES = {"preprocessing": "preprocess", "syncnet_training": "syncnet", "main_training": "main"}
@@ -215,10 +243,7 @@ def is_older_pipeline(raw: dict[str, Any]) -> bool:
 
 def is_older_file(path: Path) -> bool:
     """Whether the older pipeline wrote the state file at `path`."""
-    try:
-        raw = msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return False
+    raw = _parse(path)
     return isinstance(raw, dict) and is_older_pipeline(raw)
 
 
@@ -235,7 +260,7 @@ def migrate_older_pipeline(raw: dict[str, Any], *, dataset: str) -> State:
             continue
         record = state.record(stage)
         record.reasons = [f"migrated from {older_name} of the older pipeline"]
-        record.epochs = older["epochs"] if isinstance(older.get("epochs"), int) else 0
+        record.epochs = older["epochs"] if type(older.get("epochs")) is int else 0  # True is an int, too
         record.checkpoints = _older_checkpoints(older)[-CHECKPOINT_HISTORY:]
         record.ended_at = _older_time(older.get("timestamp"))
         record.summary = {
@@ -245,8 +270,9 @@ def migrate_older_pipeline(raw: dict[str, Any], *, dataset: str) -> State:
 
 
 def _older_checkpoints(older: dict[str, Any]) -> list[str]:
-    listed = older.get("checkpoints") or ([older["checkpoint"]] if older.get("checkpoint") else [])
-    return [path for path in listed if isinstance(path, str)]
+    several = older.get("checkpoints")
+    listed = several if isinstance(several, list) and several else [older.get("checkpoint")]
+    return [path for path in listed if isinstance(path, str) and path]
 
 
 def _older_time(timestamp: object) -> str:

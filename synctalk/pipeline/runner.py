@@ -19,7 +19,6 @@ import logging
 import os
 import platform
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -38,6 +37,7 @@ from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.interruption import StopFlag
 from synctalk.pipeline.stage import Outcome, Stage, StageContext, StageResult
 from synctalk.pipeline.stat_cache import StatCache
+from synctalk.process import own_command
 from synctalk.progress import Progress, format_duration
 from synctalk.state import (
     CHECKPOINT_HISTORY,
@@ -225,7 +225,7 @@ class Runner:
         record.attempts += 1
         record.error = None
         record.started_at, record.ended_at = utc_now(), ""
-        record.host, record.pid, record.command = socket.gethostname(), os.getpid(), " ".join(sys.argv)
+        record.host, record.pid, record.command = socket.gethostname(), os.getpid(), own_command()
         record.versions = installed_versions()
         self._save(stage)
         return record

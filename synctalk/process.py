@@ -1,0 +1,53 @@
+"""Which processes are alive.
+
+Numbers are used again, in a container at every start; so a process is its number and the moment it started.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+_DEAD_STATES = ("Z", "X")
+
+
+def is_running(pid: int, *, start_token: str) -> bool:
+    """Whether the very process that had this number and start runs on this machine now; a zombie does not.
+
+    Args:
+        pid: Its number.
+        start_token: What `read_start_token` said while it ran.
+    """
+    return _exists(pid) and read_start_token(pid) == start_token
+
+
+def read_start_token(pid: int) -> str:
+    """When process `pid` started, in the kernel's ticks; '' when it is dead or where the system tells nothing.
+
+    With the pid it names one process for the whole boot.
+    """
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    # The command's name stands in brackets before the numbers and may itself hold brackets and spaces.
+    state, *numbers = text.rpartition(")")[2].split()
+    return "" if state in _DEAD_STATES else numbers[18]
+
+
+def own_command() -> str:
+    """The command line of this process, for people; safe to be written as UTF-8 whatever its words hold."""
+    return " ".join(sys.argv).encode(errors="backslashreplace").decode()
+
+
+def _exists(pid: int) -> bool:
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it belongs to another user
+        return True
+    return True

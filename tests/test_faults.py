@@ -1,0 +1,59 @@
+"""Deliberate crashes: they happen where and when they are ordered, and never otherwise."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from synctalk import faults
+from synctalk.faults import CRASH_VARIABLE, FAIL_VARIABLE, crash_point
+
+
+@pytest.fixture(autouse=True)
+def fresh_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faults, "_passed", type(faults._passed)())
+
+
+def test_nothing_happens_and_nothing_is_counted_without_an_order() -> None:
+    for _ in range(3):
+        crash_point("here")
+    assert not faults._passed
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_error_is_raised_at_the_ordered_passing_only(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FAIL_VARIABLE, f"here:{number}:ENOSPC")
+    raised = []
+    for passing in range(1, 8):
+        crash_point("elsewhere")
+        try:
+            crash_point("here")
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+            raised.append(passing)
+    assert raised == [number]
+
+
+def test_star_counts_every_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FAIL_VARIABLE, "*:3:EIO")
+    crash_point("a")
+    crash_point("b")
+    with pytest.raises(OSError, match="c"):
+        crash_point("c")
+
+
+def test_crash_is_a_kill_that_no_handler_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CRASH_VARIABLE, "here:2")
+    program = """
+from synctalk.faults import crash_point
+try:
+    crash_point("here"); print("one", flush=True); crash_point("here")
+finally:
+    print("cleaned up", flush=True)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, "one\n")
