@@ -17,6 +17,7 @@ from synctalk.errors import InputError
 FPS = 25
 AUDIO_RATE_HZ = 16_000
 SAMPLES_PER_FRAME = AUDIO_RATE_HZ // FPS
+UNET328_SIZE_PX = 320
 
 _LARGEST = 1_000_000_000  # keeps infinity out, and seeds inside what every generator takes
 
@@ -84,7 +85,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    workers: Annotated[int, msgspec.Meta(ge=-1)] = -1
+    workers: Annotated[int, msgspec.Meta(ge=-1, le=256)] = -1
     """Loader processes; -1 chooses by the device."""
     snapshot_s: PositiveFloat = 60.0
     """Seconds between snapshots inside an epoch."""
@@ -132,14 +133,32 @@ def load_settings(
     chosen = preset or overrides.get("preset") or from_file.get("preset", Settings().preset)
     if not isinstance(chosen, str) or chosen not in PRESETS:
         raise InputError(f"there is no preset {chosen!r}", hint=f"choose one of {', '.join(PRESETS)}")
-    layers = [PRESETS[chosen], from_file, *(_nested(name, value) for name, value in overrides.items())]
+    layers = [
+        PRESETS[chosen],
+        *_sizes_of_arch(from_file, overrides),
+        from_file,
+        *(_nested(name, value) for name, value in overrides.items()),
+    ]
     merged: dict[str, Any] = {}
     for layer in [*layers, {"preset": chosen}]:
         _merge(merged, layer)
     try:
-        return msgspec.convert(merged, Settings, strict=False)
+        settings = msgspec.convert(merged, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise InputError(f"bad setting: {error}", hint="docs/settings.md lists every setting with its range") from error
+    if settings.main.arch == "unet328" and settings.preprocess.size_px != UNET328_SIZE_PX:
+        raise InputError(
+            f"the network unet328 works on crops of {UNET328_SIZE_PX} px, not {settings.preprocess.size_px}",
+            hint="leave preprocess.size_px out",
+        )
+    return settings
+
+
+def _sizes_of_arch(from_file: Mapping[str, Any], overrides: Mapping[str, object]) -> list[dict[str, Any]]:
+    """The crop size that the older network dictates, as a layer above the preset."""
+    section = from_file.get("main", {})
+    arch = overrides.get("main.arch", section.get("arch") if isinstance(section, Mapping) else None)
+    return [{"preprocess": {"size_px": UNET328_SIZE_PX}}] if arch == "unet328" else []
 
 
 def parse_overrides(pairs: Iterable[str]) -> dict[str, str]:

@@ -5,20 +5,42 @@ A stage is plain data; its work is named, not imported, so this page loads in mi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from synctalk.config import Settings, as_facts
+from synctalk.errors import InputError
 from synctalk.face.source import find_source
 from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.stage import Stage
 from synctalk.workspace import Workspace
 
-_NOT_IN_A_RESULT = ("epochs",)
+# A target decides how long a training runs, not what it is; of a named file the content counts, not its path.
+_NOT_IN_A_RESULT = ("epochs", "initial", "asr_model", "vgg_weights")
 
 
 def _training_outputs(workspace: Workspace, stage: str) -> list[Path]:
     folder = workspace.training(stage)
     return [folder / "best.pth", folder / "training_log.json", folder / "loss_history.png"]
+
+
+def _source_video(workspace: Workspace, _settings: Settings) -> dict[str, Path]:
+    video = find_source(workspace)
+    return {video.name: video}
+
+
+def _named_files(paths: Mapping[str, str]) -> dict[str, Path]:
+    """The files that settings name: each file, or every file of a folder."""
+    found: dict[str, Path] = {}
+    for setting, text in paths.items():
+        path = Path(text)
+        if text and not path.exists():
+            raise InputError(f"setting {setting}: {text} does not exist", hint="docs/settings.md says what it names")
+        if text and path.is_dir():
+            found |= {f"{setting}/{part.name}": part for part in sorted(path.iterdir()) if part.is_file()}
+        elif text:
+            found[setting] = path
+    return found
 
 
 def _preprocess_settings(settings: Settings) -> dict[str, object]:
@@ -38,7 +60,7 @@ PREPROCESS = Stage(
     version=1,
     needs=(),
     folder=lambda workspace: workspace.face,
-    inputs=lambda workspace: [find_source(workspace)],
+    inputs=_source_video,
     outputs=lambda workspace: [
         workspace.face / name
         for name in (
@@ -54,7 +76,7 @@ SYNCNET = Stage(
     version=1,
     needs=("preprocess",),
     folder=lambda workspace: workspace.training("syncnet"),
-    inputs=lambda _workspace: [],
+    inputs=lambda _workspace, settings: _named_files({"syncnet.initial": settings.syncnet.initial}),
     outputs=lambda workspace: _training_outputs(workspace, "syncnet"),
     settings=_syncnet_settings,
     target_epochs=lambda settings: settings.syncnet.epochs,
@@ -66,7 +88,9 @@ MAIN = Stage(
     version=1,
     needs=("preprocess", "syncnet"),
     folder=lambda workspace: workspace.training("main"),
-    inputs=lambda _workspace: [],
+    inputs=lambda _workspace, settings: _named_files(
+        {"main.asr_model": settings.main.asr_model, "main.vgg_weights": settings.main.vgg_weights}
+    ),
     outputs=lambda workspace: _training_outputs(workspace, "main"),
     settings=_main_settings,
     target_epochs=lambda settings: settings.main.epochs,

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from synctalk.config import PRESETS, load_settings, parse_overrides
+from synctalk.config import PRESETS, Settings, load_settings, parse_overrides
 from synctalk.errors import ExitCode, InputError
+from synctalk.face.asr import check_asr
 from synctalk.face.source import adopt_source
 from synctalk.lines import LINES
 from synctalk.log import get_logger
@@ -106,14 +107,28 @@ def compose_order(workspace: Workspace, args: argparse.Namespace) -> Order:
     overrides: dict[str, object] = dict(parse_overrides(args.set))
     if args.epochs is not None:
         overrides["main.epochs"] = args.epochs
+    settings = load_settings(workspace.settings_file, preset=args.preset, overrides=overrides)
+    _check_audio_features(settings)
     return Order(
         workspace=workspace,
         graph=LINES[args.line],
-        settings=load_settings(workspace.settings_file, preset=args.preset, overrides=overrides),
+        settings=settings,
         until=args.until,
         force=args.force,
         continue_training=args.continue_training,
     )
+
+
+def _check_audio_features(settings: Settings) -> None:
+    """Refuse audio features that cannot be made here before anything else is done."""
+    main = settings.main
+    if main.arch == "unet328":
+        check_asr(main.asr, main.asr_model)
+    elif main.asr != "ave":
+        raise InputError(
+            f"main.asr={main.asr} is for the older network; mouthnet learns its own audio features",
+            hint=f"leave it out, or add --set main.arch=unet328 to use {main.asr}",
+        )
 
 
 def describe_plan(plan: list[Decision]) -> list[str]:

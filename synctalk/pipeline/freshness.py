@@ -77,10 +77,10 @@ def take_fingerprint(
         upstream: Fingerprints of all stages before it.
 
     Raises:
-        InputError: A source file is missing.
+        InputError: An input is missing.
     """
     return Fingerprint(
-        inputs={path.name: cache.hash_of(path) for path in stage.inputs(workspace)},
+        inputs={label: cache.hash_of(path) for label, path in stage.inputs(workspace, settings).items()},
         settings=stage.settings(settings),
         version=stage.version,
         upstream={name: digest_of(upstream[name]) for name in stage.needs},

@@ -131,7 +131,9 @@ class Runner:
         """
         report = RunReport()
         for stage in self._stages:
-            stage.inputs(self._workspace)  # a mistyped name is refused before a folder or a lock file is made
+            stage.inputs(
+                self._workspace, self._order.settings
+            )  # a mistyped name is refused before a folder or a lock file is made
         with DatasetLock(self._workspace.lock_file, name=self._workspace.name):
             self._load()
             try:

@@ -74,7 +74,7 @@ class Stage:
         version: Raised when the same inputs and settings would give another result.
         needs: Names of the stages before it.
         folder: Where it keeps its results; its record is kept there too.
-        inputs: Source files it reads that no stage makes; keys of the fingerprint are their names.
+        inputs: Files it reads that no stage makes, by the label under which the fingerprint keeps their hash.
         outputs: Files it promises; verified after it ran.
         settings: The part of the settings that can change its result.
         target_epochs: For a training, how many epochs are asked; None for other stages.
@@ -85,7 +85,7 @@ class Stage:
     version: int
     needs: tuple[str, ...]
     folder: Callable[[Workspace], Path]
-    inputs: Callable[[Workspace], list[Path]]
+    inputs: Callable[[Workspace, Settings], Mapping[str, Path]]
     outputs: Callable[[Workspace], list[Path]]
     settings: Callable[[Settings], dict[str, object]]
     work: str

@@ -37,7 +37,8 @@ class TinyLine:
     def prepare(self) -> Stage:
         return Stage(
             name="prepare", version=1, needs=(), folder=lambda ws: ws.face,
-            inputs=lambda ws: [ws.dataset / "source.txt"], outputs=lambda ws: [ws.face / "prepared.txt"],
+            inputs=lambda ws, settings: {"source.txt": ws.dataset / "source.txt"},
+            outputs=lambda ws: [ws.face / "prepared.txt"],
             settings=lambda settings: {"size_px": settings.preprocess.size_px}, work=f"{WORK_MODULE}:prepare",
         )  # fmt: skip
 
@@ -45,7 +46,8 @@ class TinyLine:
     def train(self) -> Stage:
         return Stage(
             name="train", version=1, needs=("prepare",), folder=lambda ws: ws.training("train"),
-            inputs=lambda ws: [], outputs=lambda ws: [ws.training("train") / "best.pth"],
+            inputs=lambda ws, settings: {},
+        outputs=lambda ws: [ws.training("train") / "best.pth"],
             settings=lambda settings: {"lr": settings.main.lr}, target_epochs=lambda settings: settings.main.epochs,
             work=f"{WORK_MODULE}:train",
         )  # fmt: skip
@@ -54,7 +56,8 @@ class TinyLine:
     def export(self) -> Stage:
         return Stage(
             name="export", version=1, needs=("train",), folder=lambda ws: ws.training("export"),
-            inputs=lambda ws: [], outputs=lambda ws: [ws.training("export") / "model.bin"],
+            inputs=lambda ws, settings: {},
+        outputs=lambda ws: [ws.training("export") / "model.bin"],
             settings=lambda settings: {}, work=f"{WORK_MODULE}:export",
         )  # fmt: skip
 

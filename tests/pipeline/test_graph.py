@@ -14,7 +14,8 @@ from synctalk.pipeline.stage import Stage
 
 def make_stage(name: str, *needs: str) -> Stage:
     return Stage(
-        name=name, version=1, needs=needs, folder=lambda ws: ws.face, inputs=lambda ws: [], outputs=lambda ws: [],
+        name=name, version=1, needs=needs, folder=lambda ws: ws.face, inputs=lambda ws, settings: {},
+        outputs=lambda ws: [],
         settings=lambda settings: {}, work="nowhere:nothing",
     )  # fmt: skip
 

@@ -1,0 +1,117 @@
+"""The whole program, as a user runs it, on a small drawn recording."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+SMALL = (
+    "preprocess.size_px=64", "syncnet.epochs=2", "main.epochs=2", "main.channels=16", "runtime.snapshot_s=0.2",
+    "runtime.preview_s=0", "runtime.device=cpu",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Place:
+    """A root folder with one dataset in it, and the program run on it."""
+
+    root: Path
+    name: str = "anna"
+
+    @property
+    def dataset(self) -> Path:
+        return self.root / "dataset" / self.name
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.root / "checkpoint" / self.name
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "synctalk", *words, "--root", str(self.root)]
+
+    def run_words(self, *words: str) -> list[str]:
+        settings = [word for setting in SMALL for word in ("--set", setting)]
+        return self.command("run", self.name, *settings, *words)
+
+    def run(self, *words: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return self.call(*self.run_words(*words), environment=environment)
+
+    def call(self, *command: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})}, timeout=110,
+        )  # fmt: skip
+
+    def results(self) -> dict[str, Any]:
+        """Everything a kill must not change: prepared files, weights, optimisers, averages and loss figures."""
+        found: dict[str, Any] = {}
+        for name in ("crops.npy", "boxes.npy", "landmarks.npy", "mel.npy", "aud.wav", "report.json"):
+            found[name] = hashlib.sha256((self.dataset / "face" / name).read_bytes()).hexdigest()
+        for stage in ("syncnet", "main"):
+            folder = self.checkpoint / stage
+            log = json.loads((folder / "training_log.json").read_text())
+            found[f"{stage} log"] = [{k: v for k, v in entry.items() if k != "timing"} for entry in log]
+            found[f"{stage} files"] = sorted(path.name for path in folder.glob("*.pth"))
+            for path in sorted(folder.glob("*.pth")):
+                found[f"{stage} {path.name}"] = digest_tensors(torch.load(path, weights_only=True))
+        return found
+
+
+def digest_tensors(content: object) -> str:
+    """A digest of all tensors in a checkpoint, in the order of their names."""
+    digest = hashlib.sha256()
+
+    def visit(path: str, value: object) -> None:
+        if isinstance(value, torch.Tensor):
+            digest.update(path.encode() + str(value.dtype).encode() + value.contiguous().numpy().tobytes())
+        elif isinstance(value, dict):
+            for key in value:
+                visit(f"{path}/{key}", value[key])
+        elif isinstance(value, list | tuple):
+            for index, item in enumerate(value):
+                visit(f"{path}/{index}", item)
+
+    visit("", content)
+    return digest.hexdigest()
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six seconds of a small drawn presenter."""
+    from synctalk.face.presenter import film_presenter, perform_babble
+
+    path = tmp_path_factory.mktemp("recording") / "anna.mp4"
+    film_presenter(path, perform_babble(6.0, seed=11), seed=5, size_px=192)
+    return path
+
+
+@pytest.fixture(scope="session")
+def make_place(tmp_path_factory: pytest.TempPathFactory, recording: Path) -> Callable[[], Place]:
+    """Makes a new root with the recording in it."""
+
+    def make() -> Place:
+        place = Place(tmp_path_factory.mktemp("root"))
+        place.dataset.mkdir(parents=True)
+        os.link(recording, place.dataset / "anna.mp4")
+        return place
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def finished(make_place: Callable[[], Place]) -> Place:
+    """A place whose line ran to its end without an interruption. Not to be changed."""
+    place = make_place()
+    ended = place.run()
+    assert ended.returncode == 0, ended.stderr
+    return place
