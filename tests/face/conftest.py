@@ -1,11 +1,13 @@
 """A small prepared recording of the drawn presenter, and a stand-in for the trained network."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from synctalk.config import SAMPLES_PER_FRAME
 from synctalk.face.footage import Footage, open_footage
@@ -58,7 +60,7 @@ def painter() -> MouthPainter:
 @pytest.fixture(scope="session")
 def performance() -> Performance:
     """What the presenter of `workspace` says."""
-    return perform_babble(FRAMES / 25, seed=3)
+    return perform_babble(FRAMES / 25, seed=23)
 
 
 @pytest.fixture(scope="session")
@@ -103,3 +105,56 @@ def speech(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "speech.wav"
     write_wav(path, np.stack([sound, sound], axis=1).astype(np.float32), rate_hz=rate_hz)
     return path
+
+
+# What the older networks compute on weights and inputs that anyone can regenerate.
+
+
+@pytest.fixture(scope="session")
+def fill() -> Callable[[torch.nn.Module], torch.nn.Module]:
+    """Gives a network the weights of the golden vectors, entry by entry, and returns it ready to infer."""
+    return _filled
+
+
+@pytest.fixture(scope="session")
+def uniform() -> Callable[[int, tuple[int, ...]], torch.Tensor]:
+    """The inputs of the golden vectors: numbers in [0, 1) by seed and shape."""
+
+    def draw(seed: int, shape: tuple[int, ...]) -> torch.Tensor:
+        return torch.from_numpy(np.random.RandomState(seed).random_sample(shape).astype(np.float32))
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def golden(real_data: Path) -> dict[str, np.ndarray]:
+    """What the older networks computed."""
+    with np.load(real_data / "interop" / "synctalk2d_golden.npz") as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(scope="session")
+def layouts(real_data: Path) -> dict[str, list[tuple[str, tuple[int, ...]]]]:
+    """Names and shapes of all entries of the older networks, in order."""
+    content = json.loads((real_data / "interop" / "synctalk2d_state_dicts.json").read_text())
+    return {name: [(entry, tuple(shape)) for entry, shape in entries] for name, entries in content.items()}
+
+
+def _filled(network: torch.nn.Module) -> torch.nn.Module:
+    state = network.state_dict()
+    for place, (name, value) in enumerate(state.items()):
+        drawn = np.random.RandomState(place).standard_normal(value.numel()).reshape(value.shape)
+        state[name] = torch.tensor(_rule(name, drawn)).to(value.dtype)
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def _rule(name: str, drawn: np.ndarray) -> np.ndarray:
+    scale = 0.0005 if name.startswith("outc") else 1.0
+    if name.endswith("num_batches_tracked"):
+        return np.zeros_like(drawn)
+    if name.endswith("running_var"):
+        return 1 + 0.1 * np.abs(drawn)
+    if drawn.ndim == 4:
+        return scale * drawn * np.sqrt(2 / np.prod(drawn.shape[1:]))
+    return scale * ((1 if name.endswith("weight") else 0) + 0.1 * drawn)
