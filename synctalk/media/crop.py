@@ -82,17 +82,31 @@ def smooth_boxes(
         boxes `[N, 2, 3]` -> result `[N, 2, 3]`. Frame i depends on frames i - reach to i + reach only.
     """
     smoothed = boxes.copy()
-    if reach == 0:
-        return smoothed
-    path = _Path.of(boxes, size_px)
-    starts = np.zeros(len(boxes), bool) if breaks is None else breaks
-    times = np.arange(len(boxes), dtype=np.float64) if moments is None else moments
-    for first, last in _runs(np.isfinite(path.factor), starts):
-        for frame in range(first, last):
-            around = slice(max(first, frame - reach), min(last, frame + reach + 1))
-            weights = _weights(tuple(times[around] - times[frame]), reach)
-            smoothed[frame] = path.smoothed_at(frame, around, weights)
+    for frame in range(len(boxes)):
+        smoothed[frame] = smooth_box(boxes, frame, reach, size_px=size_px, breaks=breaks, moments=moments)
     return smoothed
+
+
+def smooth_box(
+    boxes: Box,
+    frame: int,
+    reach: int,
+    *,
+    size_px: int,
+    breaks: NDArray[np.bool_] | None = None,
+    moments: NDArray[np.float64] | None = None,
+) -> Box:
+    """One frame of `smooth_boxes`; looks no further than `reach` frames to each side.
+
+    Shape:
+        boxes `[N, 2, 3]` -> result `[2, 3]`.
+    """
+    first, last = _stretch_around(boxes, frame, reach, breaks)
+    if last - first < 2:
+        return np.array(boxes[frame])
+    times = np.arange(first, last, dtype=np.float64) if moments is None else moments[first:last]
+    weights = _weights(tuple(times - times[frame - first]), reach)
+    return _Path.of(boxes[first:last], size_px).blended(weights, middle=frame - first)
 
 
 def find_jumps(boxes: Box, size_px: int) -> NDArray[np.bool_]:
@@ -186,13 +200,13 @@ class _Path:
         factor, offset = _as_complex(boxes)
         return _Path(factor, (_middle(size_px) - offset) / factor, size_px)
 
-    def smoothed_at(self, frame: int, around: slice, weights: NDArray[np.float64]) -> Box:
-        """The weighted mean of the boxes `around`, relative to the one of `frame` so that angles never wrap."""
-        turns = np.log(self.factor[around] / self.factor[frame])  # logarithm of size + i angle
-        factor = self.factor[frame] * np.exp((weights * turns).sum())
-        away = (weights * (self.centre[around] - self.centre[frame])).sum()
+    def blended(self, weights: NDArray[np.float64], *, middle: int) -> Box:
+        """The weighted mean of the boxes, relative to the one at `middle` so that angles never wrap."""
+        turns = np.log(self.factor / self.factor[middle])  # logarithm of size + i angle
+        factor = self.factor[middle] * np.exp((weights * turns).sum())
+        away = (weights * (self.centre - self.centre[middle])).sum()
         trembling_px = _TREMBLING_PER_SIDE * self.size_px / abs(factor)
-        centre = self.centre[frame] + away * np.exp(-((abs(away) / trembling_px) ** 4))
+        centre = self.centre[middle] + away * np.exp(-((abs(away) / trembling_px) ** 4))
         return _as_box(factor, _middle(self.size_px) - centre * factor)
 
 
@@ -211,14 +225,18 @@ def _weights(at: tuple[float, ...], reach: int) -> NDArray[np.float64]:
     return np.asarray(np.linalg.pinv(powers * nearness[:, None])[0] * nearness)
 
 
-def _runs(is_usable: NDArray[np.bool_], breaks: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """First and one-past-last frames of the stretches without gap or break."""
-    runs = []
-    first = 0
-    for frame in range(1, len(is_usable) + 1):
-        is_end = frame == len(is_usable) or breaks[frame] or is_usable[frame] != is_usable[first]
-        if is_end:
-            if is_usable[first]:
-                runs.append((first, frame))
-            first = frame
-    return runs
+def _stretch_around(boxes: Box, frame: int, reach: int, breaks: NDArray[np.bool_] | None) -> tuple[int, int]:
+    """First and one-past-last frame of the neighbours without gap or break; empty where there is no box."""
+
+    def continues(later: int) -> bool:
+        has_boxes = np.isfinite(boxes[later - 1 : later + 1, 0, 0]).all()
+        return bool(has_boxes) and not (breaks is not None and breaks[later])
+
+    if not np.isfinite(boxes[frame, 0, 0]):
+        return frame, frame
+    first, last = frame, frame + 1
+    while first > max(0, frame - reach) and continues(first):
+        first -= 1
+    while last < min(len(boxes), frame + reach + 1) and continues(last):
+        last += 1
+    return first, last

@@ -1,0 +1,129 @@
+"""The picture of a data report: sample frames with the crop marked, the crops, mouth and sound over time, findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from synctalk import files
+from synctalk.config import FPS
+from synctalk.face.grading import CLOSED_OPENING, Evidence, Finding, Verdict
+from synctalk.face.opening import LIPS
+from synctalk.media.crop import fit_box, to_frame, warp
+from synctalk.media.vad import voice_level
+
+Image = NDArray[np.uint8]
+
+SNAPSHOTS = 8
+_HEIGHT_PX = 240
+_CROP_PX = 160
+_DPI = 100
+_COLOURS = {Verdict.GOOD: "#2e7d32", Verdict.USABLE: "#b26a00", Verdict.UNUSABLE: "#c62828"}
+_BOX_COLOUR = (255, 220, 0)
+_LIP_COLOUR = (0, 255, 120)
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """One sample frame, reduced.
+
+    Attributes:
+        frame: Its number.
+        picture: The frame with crop and lips drawn in, uint8 `[240, w, 3]`.
+        crop: The crop, uint8 `[160, 160, 3]`; black without a face.
+    """
+
+    frame: int
+    picture: Image
+    crop: Image
+
+
+def snapshot_frames(frames: int) -> list[int]:
+    """Which frames of a recording to show: evenly spread."""
+    return sorted({int((k + 0.5) * frames / SNAPSHOTS) for k in range(SNAPSHOTS)} if frames else set())
+
+
+def take_snapshot(number: int, frame: Image, points: NDArray[np.float32]) -> Snapshot:
+    """Keep a small picture of a frame.
+
+    Args:
+        number: Of the frame.
+        frame: uint8 `[H, W, 3]`.
+        points: Its landmarks `[478, 2]`, NaN without a face.
+    """
+    scale = _HEIGHT_PX / frame.shape[0]
+    size = max(1, round(frame.shape[1] * scale)), _HEIGHT_PX
+    picture = np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
+    if not np.isfinite(points).all():
+        return Snapshot(number, picture, np.zeros((_CROP_PX, _CROP_PX, 3), np.uint8))
+    box = fit_box(points, _CROP_PX)
+    end = float(_CROP_PX)
+    corners = to_frame(np.array([(0.0, 0.0), (end, 0.0), (end, end), (0.0, end)]), box) * scale
+    cv2.polylines(picture, [np.rint(corners).astype(np.int32)], isClosed=True, color=_BOX_COLOUR, thickness=1)
+    for x, y in np.rint(points[list(LIPS)] * scale).astype(int).tolist():
+        cv2.circle(picture, (x, y), 1, _LIP_COLOUR, -1)
+    return Snapshot(number, picture, warp(frame, box, _CROP_PX))
+
+
+def draw_contact_sheet(
+    path: Path, evidence: Evidence, findings: Sequence[Finding], snapshots: Sequence[Snapshot]
+) -> None:
+    """Write the picture as PNG, atomically.
+
+    Raises:
+        StorageError: The disk refuses.
+    """
+    figure = Figure(figsize=(14, 9.5), dpi=_DPI, layout="constrained")
+    canvas: Any = FigureCanvasAgg(figure)
+    rows: Any = figure.subfigures(3, 1, height_ratios=[3.6, 2.6, 3.3])
+    _draw_snapshots(rows[0], snapshots)
+    _draw_curves(rows[1], evidence)
+    _draw_findings(rows[2], findings)
+    with files.replacing(path) as stream:
+        canvas.print_png(stream, metadata={"Software": None})
+
+
+def _draw_snapshots(place: Any, snapshots: Sequence[Snapshot]) -> None:
+    axes = place.subplots(2, SNAPSHOTS, squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for (above, below), shown in zip(axes.T, snapshots, strict=False):
+        above.imshow(shown.picture)
+        above.set_title(f"{shown.frame / FPS:.1f} s", fontsize=8)
+        below.imshow(shown.crop)
+
+
+def _draw_curves(place: Any, evidence: Evidence) -> None:
+    axis = place.subplots()
+    sights = evidence.sights
+    axis.plot(sights["frame"] / FPS, sights["opening"], color="#c2185b", linewidth=0.8)
+    axis.axhline(CLOSED_OPENING, color="#c2185b", linewidth=0.5, linestyle=":")
+    axis.set_ylabel("mouth opening", color="#c2185b")
+    axis.set_xlabel("seconds")
+    axis.set_xlim(0, max(1, evidence.frames) / FPS)
+    axis.set_ylim(bottom=0)
+    for frame in sights["frame"][~np.isfinite(sights["face_px"])]:
+        axis.axvspan(frame / FPS, (frame + 1) / FPS, color="#c62828", alpha=0.2, linewidth=0)
+    sound = axis.twinx()
+    level = voice_level(evidence.sound)
+    sound.plot(np.arange(len(level)) / FPS, level, color="#1565c0", linewidth=0.6, alpha=0.7)
+    sound.set_ylabel("voice, dBFS", color="#1565c0")
+    sound.set_ylim(-80, 0)
+
+
+def _draw_findings(place: Any, findings: Sequence[Finding]) -> None:
+    half = -(-len(findings) // 2)
+    for index, found in enumerate(findings):
+        x, y = 0.03 + 0.49 * (index // half), 0.95 - 0.93 * (index % half) / half
+        place.text(x, y, found.verdict, color=_COLOURS[found.verdict], fontsize=10, weight="bold", va="top")
+        place.text(x + 0.07, y, f"{found.name}: {found.text}", fontsize=10, va="top")
+        if found.advice:
+            place.text(x + 0.08, y - 0.055, found.advice, fontsize=7, color="#555555", va="top")
