@@ -228,6 +228,7 @@ def _names() -> set[str]:
     return {
         entry.path
         for folder in _WATCHED_FOLDERS
+        if folder.is_dir()
         for entry in os.scandir(folder)
         if entry.name not in _CACHES and not entry.name.startswith(".")
     }

@@ -303,7 +303,9 @@ def test_oddities_of_older_files_never_stop_the_migration(stage: str, entry: obj
 
 @given(raw=st.dictionaries(st.sampled_from(["preprocessing", "syncnet_training", "main_training"]), plain, min_size=1))
 def test_any_older_file_becomes_a_state_that_can_be_written(raw: dict[str, Any], tmp_path: Path) -> None:
-    save_state(tmp_path / "state.json", migrate_older_pipeline(raw, dataset="anna"))
+    state = migrate_older_pipeline(raw, dataset="anna")
+    save_state(tmp_path / "state.json", state)
+    assert read_state(tmp_path / "state.json", dataset="anna").state == state
 
 
 @pytest.mark.parametrize("raw", [{}, {"schema_version": 1, "main_training": {}}, {"other": 1}])
