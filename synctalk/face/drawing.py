@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from synctalk.config import FPS
 from synctalk.face.canvas import CENTRE_X, Bytes, Colour, Floats, Patch, Points, moved, times
 from synctalk.face.mouth import UPPER_SHARE, draw_mouth, gap_at
 from synctalk.face.portrait import BUST_TOP_Y, EYE_HALF, EYE_X, EYE_Y, Portrait
@@ -20,7 +21,6 @@ from synctalk.face.portrait import BUST_TOP_Y, EYE_HALF, EYE_X, EYE_Y, Portrait
 _PIVOT = (CENTRE_X, 452.0)
 _JAW_BOX = (290, 480, 130, 382)  # top, bottom, left, right of all that the jaw moves
 _BLINK_S = 0.16
-_FPS = 25.0
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Pose:
 
 def pose_at(frame: int, seed: int) -> Pose:
     """The pose of one frame: slow sums of waves, blinks every few seconds."""
-    time_s = frame / _FPS
+    time_s = frame / FPS
     sway = _waves(seed)
     x, y, roll, near, light = (float(row) for row in np.sin(sway[0] * time_s + sway[1]).mean(axis=1))
     return Pose(

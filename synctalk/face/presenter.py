@@ -13,13 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from synctalk.config import AUDIO_RATE_HZ, FPS
 from synctalk.errors import InputError
 from synctalk.face.drawing import compose, expose, pose_at
 from synctalk.face.mouth import FULL_GAP
 from synctalk.face.portrait import EYE_SPAN, paint_portrait
 from synctalk.face.speech_synth import (
-    FPS,
-    RATE_HZ,
     Performance,
     Sound,
     babble_syllables,
@@ -29,7 +28,7 @@ from synctalk.face.speech_synth import (
     silence,
 )
 from synctalk.face.spelling import read_aloud
-from synctalk.files import temporary_beside, write_json
+from synctalk.files import make_folder, temporary_beside, write_json
 from synctalk.media.audio import write_wav
 from synctalk.media.encode import VideoWriter
 
@@ -177,9 +176,10 @@ def film_presenter(
         StorageError: The disk refuses.
     """
     wide = 2 * size_px if scene is Scene.TWO_PRESENTERS else size_px
+    make_folder(path.parent)
     sound = temporary_beside(path)
     try:
-        write_wav(sound, performance.samples, rate_hz=RATE_HZ)
+        write_wav(sound, performance.samples, rate_hz=AUDIO_RATE_HZ)
         with VideoWriter(path, width=wide, height=size_px, fps=FPS, audio=sound, preset="veryfast") as video:
             for frame, (opening, width) in enumerate(zip(performance.opening, performance.width, strict=True)):
                 video.write(draw_presenter(opening, width, frame=frame, seed=seed, size_px=size_px, scene=scene))

@@ -14,19 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import resample_poly, sosfilt
 
+from synctalk.config import AUDIO_RATE_HZ, FPS, SAMPLES_PER_FRAME
 from synctalk.face.phonemes import CONSONANTS, PHONEMES, VOWELS, Segment, pause
 
 Floats = NDArray[np.float64]
 
-RATE_HZ = 16_000
-FPS = 25
-FRAME_SAMPLES = RATE_HZ // FPS
 SPEECH_LEVEL_DB = -20.0
 """RMS of the spoken parts, relative to full scale."""
 ROOM_LEVEL_DB = -66.0
 
 _TICK_HZ = 200
-_TICK_SAMPLES = RATE_HZ // _TICK_HZ
+_TICK_SAMPLES = AUDIO_RATE_HZ // _TICK_HZ
 _PITCH_HZ = 122.0
 _BANDWIDTHS_HZ = np.array([70.0, 90.0, 130.0, 250.0, 350.0])
 _UPPER_FORMANTS_HZ = (3500.0, 4500.0)
@@ -128,14 +126,14 @@ def perform(sounds: Sequence[Sound], *, frames: int, seed: int) -> Performance:
         frames: How many 25 fps frames, at least 1.
         seed: Of the noises of breath and room.
     """
-    ticks = -(-frames * FRAME_SAMPLES // _TICK_SAMPLES)
+    ticks = -(-frames * SAMPLES_PER_FRAME // _TICK_SAMPLES)
     score = _Score(sounds, ticks)
     opening, width = _move_mouth(score)
     samples = _level(_voice(score, np.random.default_rng([seed, 0x50DD])), score, np.random.default_rng([seed, 0x2003]))
     moments = (np.arange(frames) + 0.5) * (_TICK_HZ / FPS) - 0.5
     at = np.arange(ticks)
     return Performance(
-        samples=samples[: frames * FRAME_SAMPLES],
+        samples=samples[: frames * SAMPLES_PER_FRAME],
         opening=np.interp(moments, at, opening),
         width=np.interp(moments, at, width),
     )
@@ -218,7 +216,7 @@ def _glottal_pulses(pitch_hz: Floats, random: np.random.Generator) -> Floats:
     """The flow of air through the vocal folds, differentiated; made at twice the rate so that it does not alias."""
     jitter = 1 + 0.008 * random.normal(0, 1, len(pitch_hz))
     per_sample = np.repeat(pitch_hz * jitter, 2 * _TICK_SAMPLES)
-    cycle = np.cumsum(per_sample / (2 * RATE_HZ)) % 1.0
+    cycle = np.cumsum(per_sample / (2 * AUDIO_RATE_HZ)) % 1.0
     rising = 0.5 * (1 - np.cos(np.pi * cycle / 0.42))
     falling = np.cos(0.5 * np.pi * (cycle - 0.42) / 0.18)
     flow = np.where(cycle < 0.42, rising, np.where(cycle < 0.60, falling, 0.0))
@@ -227,8 +225,8 @@ def _glottal_pulses(pitch_hz: Floats, random: np.random.Generator) -> Floats:
 
 def _resonate(source: Floats, centres_hz: Floats, bandwidths_hz: Floats) -> Floats:
     """Send a sound through resonances in a row that change at every tick, `[ticks, R]`; each has gain 1 at 0 Hz."""
-    decay = np.exp(-np.pi * bandwidths_hz / RATE_HZ)
-    turn = 2 * decay * np.cos(2 * np.pi * np.minimum(centres_hz, 7600.0) / RATE_HZ)
+    decay = np.exp(-np.pi * bandwidths_hz / AUDIO_RATE_HZ)
+    turn = 2 * decay * np.cos(2 * np.pi * np.minimum(centres_hz, 7600.0) / AUDIO_RATE_HZ)
     sections = np.zeros((*centres_hz.shape, 6))  # [ticks, R, 6]
     sections[..., 0] = 1 - turn + decay**2
     sections[..., 3:] = np.stack([np.ones_like(turn), -turn, decay**2], axis=-1)
