@@ -76,7 +76,7 @@ def run_preprocess(context: StageContext) -> StageResult:
             raise
         unfinished.publish()
     report = msgspec.json.decode((context.workspace.face / REPORT_JSON).read_bytes(), type=Report)
-    _log.info("%s", format_report(report))
+    _log.info("%s", format_report(report, is_brief=True))
     return StageResult(Outcome.FINISHED, _summary(report))
 
 

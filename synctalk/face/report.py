@@ -94,12 +94,21 @@ def make_report(name: str, evidence: Evidence) -> Report:
     )
 
 
-def format_report(report: Report) -> str:
-    """The report as plain lines for a console."""
+def format_report(report: Report, *, is_brief: bool = False) -> str:
+    """The report as plain lines for a console.
+
+    Args:
+        report: What to say.
+        is_brief: Leave out what is good.
+    """
     lines = [f"{report.video}: {report.verdict}"]
     if report.frames_seen < report.frames:
         lines.append(f"  looked at {report.frames_seen / FPS:.0f} of {report.frames / FPS:.0f} s")
-    lines += [f"  {found.verdict:<9} {found.name}: {found.text}" for found in report.findings]
+    lines += [
+        f"  {found.verdict:<9} {found.name}: {found.text}"
+        for found in report.findings
+        if not (is_brief and found.verdict is Verdict.GOOD)
+    ]
     if report.advice:
         lines.append("what to record again:")
         lines += [f"  - {advice}" for advice in report.advice]

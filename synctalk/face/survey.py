@@ -34,13 +34,13 @@ SIGHT = np.dtype(
         ("roll", np.float32),
         ("light", np.float32),  # mean luma of the face
         ("sharpness", np.float32),  # share of fine detail in the face's contrast
-        ("change", np.float32),  # mean difference of luma to the frame before; 0 in the first
+        ("change", np.float32),  # mean difference of brightness to the frame before; 0 in the first
     ]
 )
 """One row per frame."""
 
 _THUMBNAIL_PX = 32
-_LEAST_CUT_CHANGE = 18.0  # of 255 steps of luma, averaged over the picture
+_LEAST_CUT_CHANGE = 18.0  # of 255 steps of brightness, averaged over the picture
 _CUT_PER_CHANGE_BEFORE = 4.0
 _SHARPNESS_PX = 160
 
@@ -120,8 +120,11 @@ def _nothing_seen(number: int) -> Sights:
 
 
 def _thumbnail(frame: Image) -> NDArray[np.float32]:
-    small = cv2.resize(frame, (_THUMBNAIL_PX, _THUMBNAIL_PX), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.float32)
+    """Brightness on a small grid; green is most of it, and every few pixels of a large frame are enough."""
+    step = max(1, min(frame.shape[:2]) // (4 * _THUMBNAIL_PX))
+    green = np.ascontiguousarray(frame[::step, ::step, 1])
+    small = cv2.resize(green, (_THUMBNAIL_PX, _THUMBNAIL_PX), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float32)
 
 
 def _light_and_sharpness(frame: Image, points: Points) -> tuple[float, float]:
