@@ -19,13 +19,17 @@ from numpy.typing import NDArray
 
 from synctalk.config import SAMPLES_PER_FRAME
 from synctalk.errors import InputError
+from synctalk.face.facearea import FaceArea, face_area
 from synctalk.face.framewalk import legs
+from synctalk.face.opening import mouth_opening
 from synctalk.face.recording import Recording, open_recording
 from synctalk.media.crop import Box, find_jumps, warp
 from synctalk.media.video import FrameReader
 from synctalk.workspace import Workspace
 
 Image = NDArray[np.uint8]
+
+_WIDEST_PERCENTILE = 99.0
 
 
 class SourceFacts(msgspec.Struct, kw_only=True):
@@ -77,6 +81,12 @@ class Footage:
         """For each frame, the frame with a resting mouth that shows the network the person, `[N]`."""
         return self.recording.references().follow(self.recording.poses())
 
+    @cached_property
+    def widest(self) -> float:
+        """How far this person's mouth opens, leaving out single slips of the detector."""
+        opening = mouth_opening(self.recording.points[self.usable])
+        return float(np.percentile(opening, _WIDEST_PERCENTILE))
+
     def nearest_usable(self, first: int, count: int) -> list[int]:
         """The frames `first` to `first + count` - 1, those without a face replaced by the nearest one with a face."""
         usable = np.flatnonzero(self.usable)
@@ -99,6 +109,12 @@ class Footage:
         if size_px == self.recording.size_px:
             return np.asarray(self.recording.crops[frame])
         return warp(image, self.box(frame, size_px), size_px)
+
+    def face_area(self, frame: int, size_px: int) -> FaceArea:
+        """Where in the crop of frame `frame` a redrawn mouth belongs."""
+        scale = size_px / self.recording.size_px
+        points = (self.recording.points[frame] + 0.5) * scale - 0.5
+        return face_area(points, size_px=size_px, widest=self.widest)
 
     def reference(self, frame: int, size_px: int) -> Image:
         """The crop lent to frame `frame`: uint8 `[size_px, size_px, 3]`."""

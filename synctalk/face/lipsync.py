@@ -103,7 +103,7 @@ class LipSync:
         """The finished frames of a walk, one per step.
 
         Args:
-            steps: Which source frames to show.
+            steps: Which source frames to show, usable ones only.
             samples: What the network hears, 16 kHz; step i shows the time i / 25 s. Silence follows its end.
 
         Yields:
@@ -170,20 +170,25 @@ class LipSync:
 
     def _finished(self, predicted: Iterable[tuple[_Shot, Image]]) -> Iterator[Shown]:
         """Frames with the pictures in them; the second of a cross-faded pair is mixed into the first."""
-        alpha = self._generator.alpha
-        match, overlay_match = ColourMatch(alpha), ColourMatch(alpha)
+        match, overlay_match = ColourMatch(), ColourMatch()
         below: Shown | None = None
         for shot, picture in predicted:
             with self.stopwatch.part("paste"):
                 colours = match if shot.overlay_share is None else overlay_match
-                box = self._footage.box(shot.frame, self._generator.size_px)
-                image = paste(shot.image, colours.match(picture, shot.crop), alpha=alpha, box=box)
+                image = self._pasted(shot, picture, colours)
                 if below is not None and shot.overlay_share is not None:
                     image = _mixed(below.image, image, shot.overlay_share)
             shown = Shown(image, shot.image, shot.frame)
             if shot.is_last:
                 yield shown
             below = shown
+
+    def _pasted(self, shot: _Shot, picture: Image, colours: ColourMatch) -> Image:
+        size_px = self._generator.size_px
+        area = self._footage.face_area(shot.frame, size_px)
+        matched = colours.match(picture, shot.crop, ring=area.ring)
+        alpha = self._generator.alpha * area.share
+        return paste(shot.image, matched, alpha=alpha, box=self._footage.box(shot.frame, size_px))
 
 
 def _mixed(below: Image, above: Image, share: float) -> Image:

@@ -65,15 +65,15 @@ def test_a_cross_faded_frame_is_between_its_two_pictures(footage, painter) -> No
 
 
 def test_a_forward_walk_is_followed_through_its_fades(footage, painter) -> None:
-    steps = list(plan_walk([True] * footage.count, count=150, loop=Loop.FORWARD))
+    steps = list(plan_walk(footage.usable, count=150, loop=Loop.FORWARD))
     shown = list(LipSync(footage, painter).frames(steps, loud_in({149}, 150)))
     assert len(shown) == 150
     assert mouth_darkness(shown[-1], footage, painter) > 25
 
 
 def test_the_network_is_called_in_batches(footage, painter) -> None:
-    list(LipSync(footage, painter).frames([Step(frame) for frame in range(40)], loud_in(set(), 40)))
-    assert painter.batches == [16, 16, 8]
+    list(LipSync(footage, painter).frames([Step(frame) for frame in range(22, 40)] * 3, loud_in(set(), 40)))
+    assert painter.batches == [16, 16, 16, 6]
 
 
 def test_leaving_early_stops_everything(footage, painter) -> None:
