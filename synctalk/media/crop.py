@@ -49,9 +49,10 @@ def fit_box(points: Points, size_px: int) -> Box:
     centre = stable.mean(axis=-1, keepdims=True)
     turn = ((stable - centre) * template.conj()).sum(axis=-1) / (np.abs(template) ** 2).sum()
     eyes = centre[..., 0] - turn * _TEMPLATE.mean()
-    factor = size_px / SIDE_PER_E / turn
-    offset = size_px / SIDE_PER_E * (SIDE_PER_E / 2 - TOP_PER_E * 1j) - 0.5 * (1 + 1j)
-    return _as_box(factor, offset - factor * eyes)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        factor = size_px / SIDE_PER_E / turn
+        offset = size_px / SIDE_PER_E * (SIDE_PER_E / 2 - TOP_PER_E * 1j) - 0.5 * (1 + 1j)
+        return _as_box(factor, offset - factor * eyes)
 
 
 def smooth_boxes(
@@ -174,7 +175,8 @@ def inverse_box(box: Box) -> Box:
         `[..., 2, 3]` -> `[..., 2, 3]`.
     """
     factor, offset = _as_complex(box)
-    return _as_box(1 / factor, -offset / factor)
+    with np.errstate(invalid="ignore"):
+        return _as_box(1 / factor, -offset / factor)
 
 
 def _as_complex(boxes: Box) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
@@ -198,7 +200,8 @@ class _Path:
     @staticmethod
     def of(boxes: Box, size_px: int) -> _Path:
         factor, offset = _as_complex(boxes)
-        return _Path(factor, (_middle(size_px) - offset) / factor, size_px)
+        with np.errstate(invalid="ignore"):
+            return _Path(factor, (_middle(size_px) - offset) / factor, size_px)
 
     def blended(self, weights: NDArray[np.float64], *, middle: int) -> Box:
         """The weighted mean of the boxes, relative to the one at `middle` so that angles never wrap."""
