@@ -207,8 +207,8 @@ def imported_by(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             inner = {f"{node.module}.{alias.name}" for alias in node.names}
             names |= {name if name in MODULES else node.module for name in inner}
-        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module" and is_text(node.args[0]):
-            names.add(node.args[0].value)
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module":
+            names |= {part.value for part in ast.walk(node.args[0]) if is_text(part)}
     return names
 
 
@@ -262,7 +262,7 @@ def writes_in(tree: ast.Module) -> Iterator[int]:
             yield node.lineno
 
 
-def is_text(node: ast.expr) -> TypeGuard[ast.Constant]:
+def is_text(node: ast.AST) -> TypeGuard[ast.Constant]:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
@@ -325,7 +325,7 @@ def distributions_of(paths: list[Path]) -> set[str]:
     """Distributions that the third-party imports of some files come from."""
     tops = {name.partition(".")[0] for path in paths for name in imported_by(path)}
     known = metadata.packages_distributions()
-    outside = tops - sys.stdlib_module_names - {"synctalk", "tests"}
+    outside = tops - sys.stdlib_module_names - {"synctalk", ""}
     return {canonicalize_name(known.get(top, [top])[0]).removesuffix("-headless") for top in outside}
 
 
