@@ -36,6 +36,7 @@ MOST_FACES = 2
 
 _LOOK_EVERY = 25  # frames between searches for another face while one is followed
 _SCAN_EVERY = 5  # frames between searches in parts of the frame while none is
+_SMALLEST_PART_PX = 128  # the detectors see all there is in smaller pictures
 _REGION_PER_FACE = 2.6  # side of the region in widths of the face
 _LARGEST_DRIFT = 0.15  # of the region's side; then the region moves
 _SIZE_RANGE = (0.22, 0.62)  # of the face in its region; outside it the region is chosen again
@@ -207,6 +208,8 @@ def _parts(frame: Frame) -> Iterator[tuple[Frame, int, int]]:
     """Overlapping squares of half the frame's longer side: a distant face is four times as large in its square."""
     height, width = frame.shape[:2]
     side = max(height, width) // 2
+    if side < _SMALLEST_PART_PX:
+        return
     for y in _starts(height, side):
         for x in _starts(width, side):
             yield np.ascontiguousarray(frame[y : y + side, x : x + side]), x, y
