@@ -181,7 +181,9 @@ def name_damage(outputs: Sequence[Output], workspace: Workspace, cache: StatCach
     """Every recorded output that is missing or not as it was made, as sentences."""
     for output in outputs:
         path = workspace.root / output.path
-        if not path.is_file():
+        if not (path.is_relative_to(workspace.dataset) or path.is_relative_to(workspace.checkpoint)):
+            yield f"output {output.path} belongs to another dataset"
+        elif not path.is_file():
             yield f"output {output.path} is missing"
         elif path.stat().st_size != output.size or cache.hash_of(path) != output.hash:
             yield f"output {output.path} is not as it was made"

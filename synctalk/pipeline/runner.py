@@ -267,7 +267,7 @@ class Runner:
         with logging_to(log_file):
             logging.getLogger(__name__).debug("stage %s failed", stage.name, exc_info=error)
         record.status = Status.FAILED
-        message = error.message if isinstance(error, SynctalkError) else str(error)
+        message = (error.message if isinstance(error, SynctalkError) else str(error)) or type(error).__name__
         record.error = Failure(type(error).__name__, message, str(log_file.relative_to(self._workspace.root)))
         record.ended_at = utc_now()
         record.seconds += round(seconds, 1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 
 import pytest
 
 from synctalk.pipeline.freshness import digest_of, name_changes
 from synctalk.state import Fingerprint
+from synctalk.workspace import Workspace
 
 
 def test_a_second_run_skips_everything_with_reasons(line) -> None:
@@ -114,3 +116,12 @@ def test_digest_ignores_order_and_sees_every_part() -> None:
     assert len({digest_of(f) for f in [one, *others]}) == 5
     assert all(list(name_changes(one, other)) for other in others)
     assert list(name_changes(one, same)) == []
+
+
+def test_a_copied_dataset_never_takes_the_results_of_the_one_it_was_copied_from(line) -> None:
+    line.run()
+    anna, line.workspace = line.workspace, Workspace(line.workspace.root, "bea")
+    shutil.copytree(anna.dataset, line.workspace.dataset)
+    assert "belongs to another dataset" in line.reasons("train")
+    assert line.run() == ["prepare", "train", "export"]
+    assert (line.workspace.training("train") / "best.pth").exists()

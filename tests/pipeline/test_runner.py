@@ -152,3 +152,12 @@ def test_a_missing_input_is_the_users_to_mend(line) -> None:
     (line.workspace.dataset / "source.txt").unlink()
     with pytest.raises((InputError, FileNotFoundError)):
         line.run()
+
+
+def test_an_error_without_words_does_not_block_the_dataset(line) -> None:
+    line.error = AssertionError()
+    with pytest.raises(AssertionError):
+        line.run()
+    assert line.reasons("prepare") == "resume: it failed (AssertionError)"
+    line.error = None
+    assert line.run() == ["prepare", "train", "export"]
