@@ -72,6 +72,8 @@ class MainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     mouth_weight: NonNegativeFloat = 4.0
     structure_weight: NonNegativeFloat = 0.5
     temporal_weight: NonNegativeFloat = 0.5
+    lips_weight: NonNegativeFloat = 0.1
+    """Of the lips told from the sound alone; `mouthnet` only."""
     sync_weight: NonNegativeFloat = 0.03
     sync_threshold: Annotated[float, msgspec.Meta(ge=0.5, le=1)] = 0.85
     """Held-out shift accuracy that the SyncNet must reach before its loss is used."""

@@ -10,7 +10,9 @@ Legend: B clips, T frames per clip, S side of a crop, N frames of the recording,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from torch import Tensor
 
 from synctalk.errors import InputError
 from synctalk.face.audio_track import AudioTrack, MelTrack, vary_mel
+from synctalk.face.mask import LIP_POINTS
 from synctalk.face.recording import Recording
 from synctalk.media.mel import windows_at
 
@@ -40,6 +43,8 @@ HELD_OUT_SHIFTS = (-15, -9, -5, -3, 3, 5, 9, 15)
 _HEARD_DIFFERENCE = 0.25  # mean difference on the mel scale (about 3 dB) from which two sounds are told apart
 
 _GOLDEN = 0.618034
+_LARGEST_MOVE, _LARGEST_TURN, _LARGEST_GROWTH = 0.025, 0.03, 0.025
+"""Of the side, in radians, and as logarithm of the size."""
 _GATED_SHARE = 0.5
 _EXTRA_SILENCE = 0.1
 
@@ -64,6 +69,7 @@ class MouthClips:
         self._starts = clip_starts(recording, is_held_out=is_held_out)
         self._references = recording.references()
         self._poses = recording.poses()
+        self._lips = standard_lips(recording)
         self._strata = _strata(self._starts)
         if not is_held_out:
             self._strata += _silent_strata(self._strata, recording.speech)
@@ -77,20 +83,22 @@ class MouthClips:
         Returns:
             `target` uint8 `[B, T, S, S, 3]`, `reference` uint8 `[B, S, S, 3]`, `audio` float32 `[B, T, ...]`,
             `wrong_audio` (the same from half a recording away), `sync_mel` float32 `[B, 80, SYNC_MELS]` (the sound of
-            the whole clip) and `mask_level` int64 `[B]`.
+            the whole clip), `lips` float32 `[B, T, P]` (`standard_lips`) and `mask_level` int64 `[B]`.
         """
         clips = [self._clip(index, seed) for index, seed in zip(indices, seeds, strict=True)]
         frames = np.stack([start + np.arange(CLIP_FRAMES) for start, _ in clips])  # [B, T]
         references = np.array([self._reference(start, generator) for start, generator in clips])
+        targets = [self._target(row, clip[1]) for row, clip in zip(frames, clips, strict=True)]
         half = len(self._recording.crops) // 2
         wrong = (frames + half) % len(self._recording.crops)
         middles = frames[:, CLIP_FRAMES // 2]
         levels = [0 if self._is_held_out else int(generator.integers(MASK_LEVELS)) for _, generator in clips]
         batch = {
-            "target": _crops(self._recording, frames),
+            "target": np.stack(targets),
             "reference": _crops(self._recording, references),
             "audio": np.stack([self._hear(row, clip[1]) for row, clip in zip(frames, clips, strict=True)]),
             "sync_mel": windows_at(self._recording.mel, middles, SYNC_MELS),
+            "lips": self._lips[frames],
             "mask_level": np.array(levels, np.int64),
         }
         if self._is_held_out:
@@ -112,6 +120,10 @@ class MouthClips:
         middle = start + CLIP_FRAMES // 2
         chance = start * _GOLDEN % 1 if self._is_held_out else float(generator.random())
         return self._references.draw(middle, self._poses[middle], gap=REFERENCE_GAP, chance=chance)
+
+    def _target(self, frames: Frames, generator: np.random.Generator) -> NDArray[np.uint8]:
+        crops = _crops(self._recording, frames)
+        return crops if self._is_held_out else moved(crops, generator)
 
     def _hear(self, frames: Frames, generator: np.random.Generator) -> Floats:
         if self._is_held_out:
@@ -218,6 +230,42 @@ def clip_starts(recording: Recording, *, is_held_out: bool) -> Frames:
             hint="synctalk check FILE says what to record again; the end of the clip must show the face too",
         )
     return starts
+
+
+def standard_lips(recording: Recording) -> Floats:
+    """Where lips and chin are in each crop, less where they are on average, in units of their mean deviation.
+
+    Returns:
+        `[N, 2 * points]`; NaN where no face was found.
+    """
+    points = recording.points[:, LIP_POINTS].reshape(len(recording.points), -1)
+    known = points[: recording.first_held_out]
+    known = known[np.isfinite(known).all(axis=1)]
+    standard: Floats = (points - known.mean(axis=0)) / max(float(known.std(axis=0).mean()), 1e-3)
+    return standard
+
+
+def moved(crops: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
+    """A clip shifted, turned and resized a little, all its frames alike.
+
+    The box of a crop is fitted to points that a detector moves by parts of a pixel when the mouth opens. Eyes, nose and
+    hair then move in the crop, all alike, and a network reads the opening from it (measured on the drawn presenter:
+    predicted with a correlation of 0.78 from the ten uppermost rows alone). After this they tell nothing.
+
+    Args:
+        crops: uint8 `[T, S, S, 3]`.
+        generator: Source of the choices.
+    """
+    size = crops.shape[1]
+    across, down, turn, growth = generator.uniform(-1, 1, 4)
+    scale = np.exp(_LARGEST_GROWTH * growth)
+    cosine, sine = scale * np.cos(_LARGEST_TURN * turn), scale * np.sin(_LARGEST_TURN * turn)
+    linear = np.array([[cosine, -sine], [sine, cosine]])
+    middle = np.full(2, (size - 1) / 2)
+    shift = middle - linear @ middle + _LARGEST_MOVE * size * np.array([across, down])
+    matrix = np.column_stack([linear, shift])
+    options: dict[str, Any] = {"flags": cv2.INTER_CUBIC, "borderMode": cv2.BORDER_REPLICATE}
+    return np.stack([np.asarray(cv2.warpAffine(crop, matrix, (size, size), **options), np.uint8) for crop in crops])
 
 
 def _strata(starts: Frames) -> list[Frames]:

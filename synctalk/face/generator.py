@@ -13,8 +13,7 @@ from torch import Tensor
 
 from synctalk.errors import InputError, TrainingError
 from synctalk.face.asr import Mode
-from synctalk.face.mouth_recipe import MODEL
-from synctalk.face.mouthnet import MOUTH_MELS, MouthNet
+from synctalk.face.mouthnet import MODEL, MOUTH_MELS, MouthNet
 from synctalk.face.unet328_generator import Unet328Generator
 from synctalk.media.mel import mel_spectrogram, windows_at
 from synctalk.training.checkpoint import load_checkpoint

@@ -16,12 +16,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from synctalk.face.opening import OUTER_LIPS
+from synctalk.face.opening import LIPS, OUTER_LIPS
 
 JAW = (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361)
 """MediaPipe's numbers along the lower edge of the face, from one ear lobe over the chin to the other."""
 NOSE_BASE = (98, 2, 327)
 NOSE_TIP = 4
+LIP_POINTS = (*LIPS, 152)
+"""What speech moves: lips and chin."""
 
 Mask = NDArray[np.bool_]
 Share = NDArray[np.float32]
@@ -121,21 +123,6 @@ def find_giveaways(crops: NDArray[np.uint8], openings: NDArray[np.float64]) -> M
     found: Any = (correlation > least).astype(np.uint8)
     found = cv2.dilate(cv2.morphologyEx(found, cv2.MORPH_CLOSE, _SQUARE_5), _SQUARE_3)
     return np.asarray(cv2.resize(found, crops.shape[1:3], interpolation=cv2.INTER_NEAREST), bool)
-
-
-def rectangle_masks(size_px: int, *, rows: slice, columns: slice) -> FaceMasks:
-    """The masks of the older network, which hides one rectangle in every recording."""
-    hidden = np.zeros((size_px, size_px), bool)
-    hidden[rows, columns] = True
-    feather_px = _FEATHER * size_px
-    inside = cv2.distanceTransform((hidden & _inner(size_px)).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    mouth = np.zeros((size_px, size_px), bool)
-    mouth[size_px * 3 // 8 : size_px * 11 // 16, size_px // 4 : size_px * 3 // 4] = True
-    return FaceMasks(
-        hidden=hidden,
-        mouth=_blurred(mouth, _MOUTH_MARGIN * size_px),
-        alpha=_smooth(np.clip(inside / feather_px, 0, 1)).astype(np.float32),
-    )
 
 
 def _path(points: Points, *, size_px: int) -> Mask:

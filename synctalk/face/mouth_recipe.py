@@ -20,8 +20,8 @@ from synctalk.face.perceptual import PerceptualLoss
 from synctalk.face.syncnet import SyncNet, lower_faces
 from synctalk.training.recipe import Batch, Losses, Metric, Update
 
-MODEL = "generator"
-"""Name of the trained model in checkpoints."""
+OPTIMISER = "generator"
+AUDIO_GAIN = "audio_gain"
 
 _UNSEEN_WEIGHT = 0.1
 """What an error counts that is hidden from the network but never pasted back."""
@@ -35,10 +35,20 @@ class Drawer(Protocol):
     alpha: Tensor
     window: Window
 
+    @property
+    def parts(self) -> Mapping[str, nn.Module]:
+        """The models that go into checkpoints, by name."""
+
     def cut(self, pictures: Tensor) -> Tensor:
         """The drawn window of `[..., S, S]` pictures -> `[..., H, W]`."""
 
-    def draw_window(self, reference: Tensor, target: Tensor, hidden: Tensor, audio: Tensor) -> Tensor:
+    def hear(self, audio: Tensor) -> Tensor:
+        """What the network makes of its audio input: `[B, ...]` -> `[B, ...]`."""
+
+    def read_lips(self, sound: Tensor) -> Tensor | None:
+        """The lips as told from the sound alone `[B, P]`; None when the network does not learn to."""
+
+    def draw_window(self, reference: Tensor, target: Tensor, hidden: Tensor, sound: Tensor) -> Tensor:
         """What the network draws in its window: `[B, 3, H, W]` pictures in 0..1 -> `[B, 3, H, W]`."""
 
 
@@ -70,36 +80,42 @@ class MouthRecipe:
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
-        """The generator."""
-        return {MODEL: self._network}
+        """The parts of the generator."""
+        return self._drawer.parts
 
     def optimisers(self) -> Mapping[str, Optimizer]:
-        """AdamW over the generator; the frozen judges follow it to its device."""
-        device = next(self._network.parameters()).device
-        for frozen in (self._judge, self._perceptual):
-            if frozen is not None:
-                frozen.to(device)
+        """AdamW over what learns; masks and frozen judges follow to its device."""
+        learning = [parameter for parameter in self._network.parameters() if parameter.requires_grad]
+        device = learning[0].device
+        for follower in (self._network, self._judge, self._perceptual):
+            if follower is not None:
+                follower.to(device)
         optimiser = torch.optim.AdamW(
-            self._network.parameters(),
+            learning,
             lr=self._settings.lr,
             weight_decay=self._settings.weight_decay,
             fused=device.type in {"cpu", "cuda"},
         )
-        return {MODEL: optimiser}
+        return {OPTIMISER: optimiser}
 
     def train_step(self, batch: Batch, update: Update) -> Losses:
         """Learn from one batch of clips (`MouthClips.load`)."""
-        hidden = self._drawer.cut(self._drawer.hidden)[batch["mask_level"]]  # [B, 1, H, W]
+        hidden = self._hidden(batch["mask_level"])
         target = _as_pictures(self._drawer, batch["target"])  # [B, T, 3, H, W]
-        drawn = self._draw(batch, target, hidden, batch["audio"])
+        sound = self._drawer.hear(batch["audio"].flatten(0, 1))
+        drawn = self._draw(batch, target, hidden, sound)
         losses = self._terms(drawn, target, hidden)
+        lips = self._drawer.read_lips(sound)
+        if lips is not None:
+            wanted = batch["lips"].flatten(0, 1)
+            losses["lips"] = self._settings.lips_weight * F.smooth_l1_loss(lips.float(), wanted)
         if self._judge is not None:
             losses["sync"] = self._settings.sync_weight * self._disbelief(self._judge, batch, drawn)
         if self._perceptual is not None:
             mouths = [clips.flatten(0, 1) for clips in (drawn, target)]
             losses["perceptual"] = self._settings.perceptual_weight * self._perceptual(*mouths)
         losses["loss"] = torch.stack(list(losses.values())).sum()
-        update(losses["loss"], MODEL)
+        update(losses["loss"], OPTIMISER)
         return {name: loss.detach() for name, loss in losses.items()}
 
     def valid_step(self, batch: Batch) -> Losses:
@@ -108,25 +124,32 @@ class MouthRecipe:
         `audio_gain` is the error with the sound of another moment over the error with the right sound: 1 for a network
         that ignores what it hears.
         """
-        hidden = self._drawer.cut(self._drawer.hidden)[batch["mask_level"]]
+        hidden = self._hidden(batch["mask_level"])
         target = _as_pictures(self._drawer, batch["target"])
-        drawn = self._draw(batch, target, hidden, batch["audio"])
+        drawn, misled = (
+            self._draw(batch, target, hidden, self._drawer.hear(batch[name].flatten(0, 1)))
+            for name in ("audio", "wrong_audio")
+        )
         losses = self._terms(drawn, target, hidden)
         losses["loss"] = torch.stack(list(losses.values())).sum()
         weights = self._weights(hidden)[:, None]
-        wrong = weighted_l1(self._draw(batch, target, hidden, batch["wrong_audio"]), target, weights)
-        losses["audio_gain"] = wrong / losses["l1"].clamp_min(1e-6)
+        losses[AUDIO_GAIN] = weighted_l1(misled, target, weights) / losses["l1"].clamp_min(1e-6)
         frames = target.shape[1]
         pictures, truth = drawn.flatten(0, 1).clamp(0, 1), target.flatten(0, 1)
         shown = hidden.repeat_interleave(frames, dim=0)
         return losses | {"psnr": psnr(pictures, truth, shown), "ssim": ssim(pictures, truth, shown)}
 
-    def _draw(self, batch: Batch, target: Tensor, hidden: Tensor, audio: Tensor) -> Tensor:
+    def _hidden(self, levels: Tensor) -> Tensor:
+        """What is hidden of each clip, in the window: `[B]` -> `[B, 1, H, W]`."""
+        sizes = self._drawer.cut(self._drawer.hidden)
+        return sizes[levels.clamp(max=len(sizes) - 1)]
+
+    def _draw(self, batch: Batch, target: Tensor, hidden: Tensor, sound: Tensor) -> Tensor:
         """What the network makes of the clips in its window, composed: `[B, T, 3, H, W]`."""
         frames = target.shape[1]
         reference = _as_pictures(self._drawer, batch["reference"]).repeat_interleave(frames, dim=0)
         covers = hidden.repeat_interleave(frames, dim=0)
-        drawn = self._drawer.draw_window(reference, target.flatten(0, 1), covers, audio.flatten(0, 1))
+        drawn = self._drawer.draw_window(reference, target.flatten(0, 1), covers, sound)
         composed = torch.where(covers > 0, drawn.float(), target.flatten(0, 1))
         return composed.reshape(-1, frames, *composed.shape[1:])
 

@@ -19,8 +19,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from synctalk.face.mask import FaceMasks
+from synctalk.face.mask import LIP_POINTS, FaceMasks
 from synctalk.media.mel import MEL_BANDS
+
+MODEL = "generator"
+"""Its name in checkpoints."""
 
 MOUTH_MELS = 24
 """Width of the mel window: 300 ms around the middle of the frame."""
@@ -119,6 +122,7 @@ class MouthNet(nn.Module):
         self.look = nn.ModuleList(_Block(width, hears=width == widths[-1]) for width in widths)
         self.up = nn.ModuleList(nn.Conv2d(below, above, 1) for above, below in itertools.pairwise(widths))
         self.draw = nn.ModuleList(_Block(width, hears=True) for width in widths[:-1])
+        self.lips = nn.Linear(_AUDIO_FEATURES, 2 * len(LIP_POINTS))
         self.exit_norm = nn.GroupNorm(8, channels)
         self.exit = nn.Conv2d(channels, 4 * _FOLD**2, 3, 1, 1)
         nn.init.normal_(self.exit.weight, std=0.3 / (9 * channels) ** 0.5)
@@ -126,6 +130,11 @@ class MouthNet(nn.Module):
         self.register_buffer("mouth", torch.from_numpy(masks.mouth.astype(np.float32)))
         self.register_buffer("alpha", torch.from_numpy(masks.alpha.astype(np.float32)))
         self.window = _window(masks.hidden, mask_levels)
+
+    @property
+    def parts(self) -> Mapping[str, nn.Module]:
+        """The one model that goes into checkpoints."""
+        return {MODEL: self}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> MouthNet:
@@ -149,7 +158,8 @@ class MouthNet(nn.Module):
             reference, target `[B, 3, S, S]`, audio `[B, 80, MOUTH_MELS]`, level `[B]` -> `[B, 3, S, S]`.
         """
         hidden = self.hidden[:1] if level is None else self.hidden[level]
-        drawn = self.draw_window(self.cut(reference), self.cut(target), self.cut(hidden), audio)
+        sound = self.hear(audio)
+        drawn = self.draw_window(self.cut(reference), self.cut(target), self.cut(hidden), sound)
         top, bottom, left, right = self.window
         size = target.shape[-1]
         placed = F.pad(drawn, (left, size - right, top, size - bottom))
@@ -160,14 +170,26 @@ class MouthNet(nn.Module):
         top, bottom, left, right = self.window
         return pictures[..., top:bottom, left:right]
 
-    def draw_window(self, reference: Tensor, target: Tensor, hidden: Tensor, audio: Tensor) -> Tensor:
+    def hear(self, audio: Tensor) -> Tensor:
+        """What the network makes of mel windows `[B, 80, MOUTH_MELS]` -> `[B, D]`."""
+        sound: Tensor = self.audio(audio)
+        return sound
+
+    def read_lips(self, sound: Tensor) -> Tensor:
+        """Where the lips and the chin are, told from the sound alone: `[B, D]` -> `[B, 2 * points]`, standardised.
+
+        Only the training asks: it is the shortest way for the ear to learn what a mouth does.
+        """
+        lips: Tensor = self.lips(sound)
+        return lips
+
+    def draw_window(self, reference: Tensor, target: Tensor, hidden: Tensor, sound: Tensor) -> Tensor:
         """What the network draws in its window, also where the target would stay.
 
         Shape:
-            reference, target `[B, 3, H, W]`, hidden `[1 or B, 1, H, W]`, audio `[B, 80, MOUTH_MELS]`
+            reference, target `[B, 3, H, W]`, hidden `[1 or B, 1, H, W]`, sound `[B, D]` as `hear` gives it
             -> `[B, 3, H, W]`, about 0..1.
         """
-        sound = self.audio(audio)  # [B, D]
         reference = _lit_like(reference, target, 1 - hidden)
         seen = torch.cat([reference, target * (1 - hidden), hidden.expand(len(target), -1, -1, -1)], dim=1) - 0.5
         maps = self.entry(F.pixel_unshuffle(seen, _FOLD))  # [B, C, H / 4, W / 4]

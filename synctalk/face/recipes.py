@@ -1,0 +1,243 @@
+"""The work of the two training stages of the face line: `syncnet` and `main`.
+
+Each opens the prepared recording, builds data, network and recipe, lets the engine train, and sums up what came out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from synctalk.config import MainSettings, SyncnetSettings
+from synctalk.errors import InputError, SynctalkError
+from synctalk.face.architecture import build_network
+from synctalk.face.data import MouthClips, SyncClips
+from synctalk.face.generator import build_generator
+from synctalk.face.mouth_recipe import AUDIO_GAIN, MouthRecipe
+from synctalk.face.offset import estimate_offset
+from synctalk.face.opening import mouth_opening
+from synctalk.face.perceptual import load_perceptual_loss
+from synctalk.face.preview import write_preview
+from synctalk.face.recording import Recording, open_recording
+from synctalk.face.syncnet import SyncNet
+from synctalk.face.syncnet_recipe import ACCURACY, MODEL, SyncRecipe
+from synctalk.log import get_logger
+from synctalk.pipeline.stage import Outcome, StageContext, StageResult
+from synctalk.training.checkpoint import Checkpoint, load_checkpoint
+from synctalk.training.engine import Engine
+from synctalk.training.plan import FitOutcome, Plan
+from synctalk.training.recipe import Recipe, TrainingData
+from synctalk.training.store import BEST
+
+PREVIEW = "preview.mp4"
+LEAST_AUDIO_GAIN = 1.02
+"""A generator below it is said to ignore the sound."""
+LARGEST_GOOD_OFFSET = 1
+"""Frames between sound and picture that nobody is warned about."""
+
+_log = get_logger(__name__)
+
+
+def train_syncnet(context: StageContext) -> StageResult:
+    """Train the judge of lip sync on one person, and say how far the recording's sound is from its picture.
+
+    Raises:
+        InputError: The recording has too few frames with a face, or `syncnet.initial` is not a SyncNet.
+        TrainingError, StorageError, StateError: As `Engine.fit`.
+    """
+    settings = context.settings.syncnet
+    recording = open_recording(context.workspace.face)
+    offset = _offset_figures(recording)
+    plan = _plan(context, "syncnet", settings)
+    plan.seed_weights()
+    network = SyncNet()
+    if settings.initial:
+        _start_from(network, Path(settings.initial))
+    data = [SyncClips(recording, is_held_out=is_held_out) for is_held_out in (False, True)]
+    engine = _engine(context, plan, SyncRecipe(network, settings), data)
+    outcome = engine.fit()
+    return StageResult(_as_outcome(outcome), {**_best_figures(engine), **offset})
+
+
+def train_main(context: StageContext) -> StageResult:
+    """Train the mouth generator of one person.
+
+    Raises:
+        InputError: The recording has too few frames with a face, a file named in the settings cannot be used, or the
+            crops do not have the size that the older network needs.
+        MissingPartError: A library that the audio features need is missing.
+        TrainingError, StorageError, StateError: As `Engine.fit`.
+    """
+    settings = context.settings.main
+    perceptual = load_perceptual_loss(Path(settings.vgg_weights)) if settings.vgg_weights else None
+    recording = open_recording(context.workspace.face)
+    judge = find_judge(context.workspace.training("syncnet"), settings)
+    plan = _plan(context, "main", settings)
+    plan.seed_weights()
+    network, tracks = build_network(settings, recording)
+    recipe = MouthRecipe(network, settings, judge=judge, perceptual=perceptual)
+    data = [MouthClips(recording, *tracks, is_held_out=is_held_out) for is_held_out in (False, True)]
+    engine = _engine(context, plan, recipe, data)
+    engine.after_epoch = _after_epoch(context, recipe)
+    outcome = engine.fit()
+    figures = _best_figures(engine)
+    _warn_of_deafness(figures)
+    return StageResult(_as_outcome(outcome), {**figures, "sync_term": judge is not None})
+
+
+def find_judge(folder: Path, settings: MainSettings) -> SyncNet | None:
+    """The SyncNet of a finished training, if its loss is to be used; says why, whichever way.
+
+    Args:
+        folder: Of the stage `syncnet`.
+        settings: Weight of the term and the accuracy that earns it.
+
+    Returns:
+        It, frozen; or None.
+    """
+    if not settings.sync_weight:
+        _log.info("main: main.sync_weight is 0, so the SyncNet is not used")
+        return None
+    path = folder / BEST
+    if not path.exists():
+        _log.info("main: there is no SyncNet at %s, so there is no sync term", path)
+        return None
+    checkpoint = load_checkpoint(path)
+    accuracy = _accuracy(checkpoint)
+    if accuracy < settings.sync_threshold:
+        _log.info(
+            "main: the SyncNet tells right from wrong sound in %.0f %% of the held-out cases; it is used from %.0f %% "
+            "on, so there is no sync term",
+            100 * accuracy,
+            100 * settings.sync_threshold,
+        )
+        return None
+    _log.info(
+        "main: the SyncNet tells right from wrong sound in %.0f %% of the held-out cases; its loss is used, weight %g",
+        100 * accuracy,
+        settings.sync_weight,
+    )
+    return SyncNet.from_state(checkpoint.averaged_models[MODEL])
+
+
+def _plan(context: StageContext, stage: str, section: SyncnetSettings | MainSettings) -> Plan:
+    runtime = context.settings.runtime
+    return Plan(
+        stage=stage,
+        folder=context.workspace.training(stage),
+        target_epochs=section.epochs,
+        seed=context.settings.seed,
+        fingerprint=context.fingerprint,
+        generation=context.generation,
+        batch_size=section.batch_size,
+        lr=section.lr,
+        warmup_steps=section.warmup_steps,
+        clip_norm=section.clip_norm,
+        ema_decay=section.ema_decay,
+        snapshot_s=runtime.snapshot_s,
+        device=runtime.device,
+        precision=runtime.precision,
+        workers=runtime.workers,
+        settings=msgspec.to_builtins(context.settings),
+    )
+
+
+def _engine(context: StageContext, plan: Plan, recipe: Recipe, data: Sequence[TrainingData]) -> Engine:
+    train_data, valid_data = data
+    return Engine(
+        plan=plan,
+        recipe=recipe,
+        train_data=train_data,
+        valid_data=valid_data,
+        should_stop=context.should_stop,
+        journal=context.journal,
+        progress=context.progress,
+    )
+
+
+def _as_outcome(outcome: FitOutcome) -> Outcome:
+    return Outcome.FINISHED if outcome is FitOutcome.FINISHED else Outcome.INTERRUPTED
+
+
+def _best_figures(engine: Engine) -> dict[str, Any]:
+    """The held-out figures of the best epoch, and its number."""
+    if engine.best is None:
+        return {}
+    entry = next(entry for entry in engine.history if entry["epoch"] == engine.best.epoch)
+    return {"best_epoch": engine.best.epoch, **entry["held_out"]}
+
+
+def _offset_figures(recording: Recording) -> dict[str, Any]:
+    offset = estimate_offset(mouth_opening(recording.points), recording.mel)
+    if not offset.is_certain:
+        _log.info("syncnet: whether sound and picture of this recording are in step cannot be told")
+        return {"offset_frames": None}
+    direction = "late" if offset.frames > 0 else "early"
+    if abs(offset.frames) > LARGEST_GOOD_OFFSET:
+        _log.warning(
+            "syncnet: the sound of this recording is %.0f ms (%d frames) too %s; the mouth will be too. "
+            "Shift the sound in a video editor and start over with the corrected file",
+            abs(offset.milliseconds),
+            abs(offset.frames),
+            direction,
+        )
+    else:
+        _log.info("syncnet: sound and picture of this recording are in step (%.0f ms)", offset.milliseconds)
+    return {
+        "offset_frames": offset.frames,
+        "offset_ms": round(offset.milliseconds, 1),
+        "offset_correlations": list(offset.correlations),
+    }
+
+
+def _start_from(network: SyncNet, path: Path) -> None:
+    checkpoint = load_checkpoint(path)
+    weights = checkpoint.averaged_models.get(MODEL)
+    if weights is None:
+        raise InputError(f"{path} holds no SyncNet", hint="--set syncnet.initial=checkpoint/OTHER/syncnet/best.pth")
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InputError(f"the SyncNet in {path} does not fit: {error}", hint="leave syncnet.initial out") from error
+
+
+def _accuracy(checkpoint: Checkpoint) -> float:
+    """The held-out accuracy of the very weights in a checkpoint."""
+    history = checkpoint.facts.history
+    accuracy = history[-1]["held_out"].get(ACCURACY) if history else None
+    return float(accuracy) if accuracy is not None else 0.0
+
+
+def _warn_of_deafness(figures: Mapping[str, Any]) -> None:
+    gain = figures.get(AUDIO_GAIN)
+    if gain is not None and gain < LEAST_AUDIO_GAIN:
+        _log.warning(
+            "main: the mouth hardly follows the sound: with the sound of another moment the error is only %.1f %% "
+            "larger. Train longer, or check that sound and picture of the recording are in step (synctalk check)",
+            100 * (gain - 1),
+        )
+
+
+def _after_epoch(context: StageContext, recipe: MouthRecipe) -> Callable[[int], None]:
+    """Writes the preview with the weights as they are when it is called."""
+    seconds = context.settings.runtime.preview_s
+    folder = context.workspace.training("main")
+    settings = msgspec.to_builtins(context.settings.main)
+
+    def write(_epoch: int) -> None:
+        if not seconds:
+            return
+        models = {name: module.state_dict() for name, module in recipe.modules.items()}
+        device = next(iter(recipe.modules.values())).parameters()
+        generator = build_generator(models, settings, device=next(device).device)
+        try:
+            with torch.inference_mode():
+                write_preview(context.workspace, generator, folder / PREVIEW, seconds=seconds)
+        except SynctalkError as error:
+            _log.warning("main: no preview after this epoch: %s", error.message)
+
+    return write
