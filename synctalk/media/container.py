@@ -6,6 +6,7 @@ Everything PyAV can raise while a file is opened or read ends here, as an `Input
 from __future__ import annotations
 
 import contextlib
+import stat
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -35,11 +36,15 @@ def require_file(path: Path) -> None:
     Raises:
         InputError: It is missing, empty, or not a file.
     """
-    if not path.exists():
-        raise InputError(f"there is no file {path}", hint="check the path; quote it if it contains spaces")
-    if not path.is_file():
+    try:
+        facts = path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(f"there is no file {path}", hint="check the path; quote it if it contains spaces") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}", hint="check the path and its permissions") from error
+    if not stat.S_ISREG(facts.st_mode):
         raise InputError(f"{path} is not a file", hint="name one video or audio file, not a folder")
-    if path.stat().st_size == 0:
+    if facts.st_size == 0:
         raise InputError(f"{path} is empty (0 bytes)", hint="copy or download it again")
 
 

@@ -1,53 +1,42 @@
 """Videos written for every player: H.264 with bt709 colours and AAC sound, through ffmpeg.
 
-ffmpeg runs as a child process fed through a pipe, in a session of its own so that Ctrl-C reaches us and not it. The
-result appears under its name only when it is complete; an aborted block leaves nothing behind.
+ffmpeg is fed through a pipe; a sound is joined when the last picture is known. The result appears under its name only
+when it is complete; an aborted block leaves nothing behind.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import re
 import shutil
-import signal
 import subprocess
-import threading
-from collections import deque
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 import ffmpeg
 import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
-from synctalk.errors import InputError, MissingPartError, StageError, StorageError, SynctalkError
+from synctalk.errors import InputError, MissingPartError, StageError
 from synctalk.files import commit_file, make_folder, sync_file, temporary_beside, translating_os_errors
 from synctalk.log import get_logger
 from synctalk.media.audio import require_audio
 from synctalk.media.container import open_media
+from synctalk.media.ffmpeg_process import INSTALL_HINT, FfmpegProcess
 
 _log = get_logger(__name__)
 
-_OLDEST = (5, 1)
-_TAIL_LINES = 12
-_LINE_BYTES = 4096
+_OLDEST = (4, 2)
 _MP4_KEYS = frozenset({"title", "artist", "album", "comment", "description", "copyright", "date", "genre", "synopsis"})
-_LAST_WORDS_S = 10.0
-_INSTALL = "pip install --force-reinstall imageio-ffmpeg, or install ffmpeg 5.1 or newer with libx264"
-_DOCTOR = "synctalk doctor shows which ffmpeg is used and whether it works"
-_DISK_TROUBLE = {
-    "No space left on device": "free some space and run the same command again",
-    "Disk quota exceeded": "your quota is used up; free some space and run the same command again",
-    "File too large": "the file system or a limit of this account does not allow a file of this size",
-    "Permission denied": "you may not write there; change the permissions or write somewhere else",
-    "Read-only file system": "the disk is mounted read-only; write somewhere else",
-    "Input/output error": "the disk reported an error; check it before you go on",
-}
+# RGB is converted once and exactly to what the tags will say.
+_PICTURE_FILTERS = (
+    "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp,"
+    "format=yuv420p,setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
+)
 
 
 @functools.cache
@@ -63,11 +52,11 @@ def find_ffmpeg() -> Path:
     try:
         return Path(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError as error:
-        raise MissingPartError("no usable ffmpeg was found", hint=_INSTALL) from error
+        raise MissingPartError("no usable ffmpeg was found", hint=INSTALL_HINT) from error
 
 
 def _is_able(binary: str) -> bool:
-    """Whether a system's ffmpeg is new enough to end sound with its pictures and was built with both encoders."""
+    """Whether a system's ffmpeg is new enough and was built with both encoders."""
     try:
         version = subprocess.run([binary, "-version"], capture_output=True, text=True, timeout=20, check=True).stdout
         encoders = subprocess.run(
@@ -127,25 +116,25 @@ class VideoWriter:
         self.frames_written = 0
         self._shape = (height, width, 3)
         self._even = (height + height % 2, width + width % 2)
-        self._temporary = temporary_beside(path)
-        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._rate = Fraction(fps).limit_denominator(1001)
+        self._quality = {"preset": preset, "crf": crf}
+        self._metadata = dict(metadata or {})
+        self._audio = audio
+        self._silent, self._joined = temporary_beside(path), temporary_beside(path)
+        self._process: FfmpegProcess | None = None
         if path.is_dir():
             raise InputError(f"{path} is a folder", hint="name the video file to write, for example talk.mp4")
         if audio is not None:
             require_audio(audio)
-        pictures = _pictures(width=self._even[1], height=self._even[0], fps=Fraction(fps).limit_denominator(1001))
-        streams = [pictures] if audio is None else [pictures, _sound(audio)]
-        self._command = _command(streams, self._temporary, metadata=metadata or {}, preset=preset, crf=crf)
 
     def __enter__(self) -> VideoWriter:
         make_folder(self.path.parent)
         if self._even != self._shape[:2]:
             _log.info("%s: %dx%d becomes %dx%d", self.path.name, *self._shape[1::-1], *self._even[::-1])
-        with translating_os_errors(self.path):
-            self._temporary.open("xb").close()
         try:
-            self._start()
+            with translating_os_errors(self.path):
+                self._silent.open("xb").close()
+            self._process = FfmpegProcess(self._encoding(), self.path)
         except BaseException:
             self._clean_up()
             raise
@@ -159,15 +148,12 @@ class VideoWriter:
         """
         if frame.shape != self._shape or frame.dtype != np.uint8:
             raise ValueError(f"expected uint8 {self._shape}, not {frame.dtype} {frame.shape}")
-        if self._process is None or self._process.stdin is None:
+        if self._process is None:
             raise ValueError("write only inside the with block")
         if self._even != self._shape[:2]:
             down, right = self._even[0] - self._shape[0], self._even[1] - self._shape[1]
             frame = np.pad(frame, ((0, down), (0, right), (0, 0)), mode="edge")
-        try:
-            self._process.stdin.write(np.ascontiguousarray(frame).data)
-        except OSError as error:
-            raise self._failure() from error
+        self._process.feed(np.ascontiguousarray(frame).data)
         self.frames_written += 1
 
     def __exit__(
@@ -179,64 +165,50 @@ class VideoWriter:
         finally:
             self._clean_up()
 
-    def _start(self) -> None:
-        try:
-            # A session of its own: Ctrl-C in the terminal is for us; ffmpeg ends when its input does or when we say so.
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise MissingPartError(f"{self._command[0]} cannot be started: {error}", hint=_INSTALL) from error
-        self._listener = threading.Thread(target=_listen, args=(self._process.stderr, self._tail), daemon=True)
-        self._listener.start()
-
     def _finish(self) -> None:
-        process = self._process
-        if process is None or process.stdin is None or not self.frames_written:
+        if self._process is None or not self.frames_written:
             raise StageError(f"no picture was written to {self.path}", hint="check what should have made them")
-        try:
-            process.stdin.close()
-        except OSError as error:
-            raise self._failure() from error
-        if process.wait() != 0:
-            raise self._failure()
+        self._process.finish()
+        finished = self._silent
+        if self._audio is not None:
+            self._process.stop()
+            self._process = FfmpegProcess(self._joining(self._audio), self.path)
+            self._process.finish()
+            finished = self._joined
         with translating_os_errors(self.path):
-            sync_file(self._temporary)
-            commit_file(self._temporary, self.path)
+            sync_file(finished)
+            commit_file(finished, self.path)
 
     def _clean_up(self) -> None:
-        """Leave no process, thread, pipe or temporary file, however the block ended."""
+        """Leave no process and no temporary file, however the block ended."""
         process, self._process = self._process, None
         if process is not None:
-            process.kill()
-            process.wait()
-            self._listener.join()
-            for pipe in (process.stdin, process.stderr):
-                with contextlib.suppress(OSError):
-                    pipe.close() if pipe else None
-        self._temporary.unlink(missing_ok=True)
+            process.stop()
+        self._silent.unlink(missing_ok=True)
+        self._joined.unlink(missing_ok=True)
 
-    def _failure(self) -> SynctalkError:
-        """Why ffmpeg stopped, as an error to raise; waits for its last words."""
-        process = self._process
-        signal_number = 0
-        if process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                signal_number = -process.wait(_LAST_WORDS_S)
-            process.kill()
-            self._listener.join()
-        words = "\n".join(self._tail) or "it gave no reason"
-        if signal_number > 0:
-            name = signal.Signals(signal_number).name
-            words = "File too large" if name == "SIGXFSZ" else f"it was ended by {name}"
-        for trouble, advice in _DISK_TROUBLE.items():
-            if trouble in words:
-                return StorageError(f"cannot write {self.path}: {trouble.lower()}", hint=advice)
-        return StageError(f"ffmpeg stopped while writing {self.path}: {words}", hint=_DOCTOR)
+    def _encoding(self) -> list[str]:
+        """Pictures from the pipe to H.264; already the result when there is no sound."""
+        size = self._even[::-1]
+        pictures = ffmpeg.input(
+            "pipe:0", format="rawvideo", pix_fmt="rgb24", video_size=size, framerate=str(self._rate)
+        )
+        options: dict[str, Any] = {"vf": _PICTURE_FILTERS, "c:v": "libx264", **self._quality}
+        options |= {"colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709", "color_range": "tv"}
+        said = self._metadata if self._audio is None else {}
+        return _command([pictures.video], self._silent, options, metadata=said)
+
+    def _joining(self, audio: Path) -> list[str]:
+        """The encoded pictures as they are, and the sound from its first sample, exactly as long as they are.
+
+        A run of its own, because only now the length is known: an endless silence cut by `-shortest` ends up to a
+        second late, or starves the pictures in the same graph for ever.
+        """
+        seconds = float(self.frames_written / self._rate)
+        streams = [ffmpeg.input(f"file:{self._silent}", format="mp4").video, ffmpeg.input(f"file:{audio}").audio]
+        heard = f"asetpts=PTS-STARTPTS,aresample=async=1,apad,atrim=end={seconds:.6f}"
+        options = {"c:v": "copy", "af": heard, "c:a": "aac", "b:a": "192k", "ar": 48_000}
+        return _command(streams, self._joined, options, metadata=self._metadata)
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -249,47 +221,12 @@ def read_metadata(path: Path) -> dict[str, str]:
         return {key.lower(): value for key, value in container.metadata.items()}
 
 
-def _pictures(*, width: int, height: int, fps: Fraction) -> Any:
-    """RGB pictures from the pipe, converted once and exactly to what the tags will say."""
-    raw = ffmpeg.input("pipe:0", format="rawvideo", pix_fmt="rgb24", video_size=(width, height), framerate=str(fps))
-    converted = raw.video.filter(
-        "scale", out_color_matrix="bt709", out_range="tv", flags="bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
-    )
-    named = converted.filter("format", "yuv420p").filter("setparams", range="tv", colorspace="bt709")
-    return named.filter("setparams", color_primaries="bt709", color_trc="bt709")
-
-
-def _sound(audio: Path) -> Any:
-    """The first sound of a file from its first sample, its gaps filled, followed by silence without end."""
-    heard = ffmpeg.input(f"file:{audio}").audio.filter("asetpts", "PTS-STARTPTS")
-    return heard.filter("aresample", **{"async": 1}).filter("apad")
-
-
-def _command(streams: list[Any], target: Path, *, metadata: Mapping[str, str], preset: str, crf: int) -> list[str]:
-    has_own_keys = not _MP4_KEYS.issuperset(metadata)
-    options: dict[str, Any] = {
-        "format": "mp4",
-        "movflags": "+faststart+use_metadata_tags" if has_own_keys else "+faststart",
-        "c:v": "libx264",
-        "preset": preset,
-        "crf": crf,
-        "colorspace": "bt709",
-        "color_primaries": "bt709",
-        "color_trc": "bt709",
-        "color_range": "tv",
-        "map_metadata": -1,
-        "map_chapters": -1,
-    }
+def _command(streams: list[Any], target: Path, options: Mapping[str, Any], *, metadata: Mapping[str, str]) -> list[str]:
+    is_known = _MP4_KEYS.issuperset(metadata)
     # `metadata:g:0`, `metadata:g:1`... are one and the same option, told apart only for the sake of the dictionary.
-    options |= {f"metadata:g:{number}": f"{key}={value}" for number, (key, value) in enumerate(metadata.items())}
-    if len(streams) > 1:
-        options |= {"c:a": "aac", "b:a": "192k", "ar": 48_000, "shortest": None}
-    graph = ffmpeg.output(*streams, f"file:{target}", **options)
+    said = {f"metadata:g:{number}": f"{key}={value}" for number, (key, value) in enumerate(metadata.items())}
+    flags = "+faststart" if is_known else "+faststart+use_metadata_tags"
+    fixed = {"format": "mp4", "movflags": flags, "map_metadata": -1, "map_chapters": -1}
+    graph = ffmpeg.output(*streams, f"file:{target}", **fixed, **options, **said)
     graph = graph.global_args("-hide_banner", "-nostdin", "-loglevel", "error")
     return [str(part) for part in ffmpeg.compile(graph, cmd=str(find_ffmpeg()), overwrite_output=True)]
-
-
-def _listen(stderr: IO[bytes], tail: deque[str]) -> None:
-    """Keep the last lines of ffmpeg's words, so that its pipe never fills and our memory neither."""
-    while line := stderr.readline(_LINE_BYTES):
-        tail.append(line.decode(errors="replace").rstrip())

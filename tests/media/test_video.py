@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import subprocess
@@ -295,11 +294,10 @@ def test_a_file_that_may_not_be_read(plain_clip: Path, tmp_path: Path) -> None:
         probe(path)
 
 
-def test_errors_of_the_disk_are_no_traceback(tmp_path: Path) -> None:
-    name = "x" * 300 + ".mp4"
-    with pytest.raises((InputError, OSError)) as caught:
+@pytest.mark.parametrize("name", ["x" * 300 + ".mp4", "a\0b.mp4"])
+def test_impossible_names_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
         probe(tmp_path / name)
-    assert isinstance(caught.value, InputError) or caught.value.errno == errno.ENAMETOOLONG
 
 
 @pytest.mark.parametrize("name", ["-v", "a:b.mp4", "concat:x.mp4", "с пробелом.mp4", "l1\nl2.mp4", "'\"%d*?.mp4"])
