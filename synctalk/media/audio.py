@@ -22,13 +22,12 @@ import soxr
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Discard
 from numpy.typing import NDArray
 
 from synctalk.errors import InputError
 from synctalk.files import replacing
 from synctalk.log import get_logger
-from synctalk.media.container import is_decodable, open_media, require_file
+from synctalk.media.container import is_decodable, open_media, read_only, require_file
 from synctalk.media.video import probe
 
 _log = get_logger(__name__)
@@ -199,9 +198,7 @@ def _audio_stream(container: InputContainer, path: Path) -> AudioStream:
     """The first sound that can be decoded; all other streams are dropped while reading."""
     for stream in container.streams.audio:
         if is_decodable(stream):
-            for other in container.streams:
-                if other is not stream:
-                    other.discard = Discard.all
+            read_only(container, stream)
             return stream
     raise InputError(f"{path} has no sound", hint="record again with the microphone on, or give a file with sound")
 

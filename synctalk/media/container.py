@@ -14,7 +14,7 @@ from typing import Any
 
 import av
 from av.container import InputContainer
-from av.stream import Discard
+from av.stream import Discard, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -71,11 +71,16 @@ def find_video(container: InputContainer, path: Path) -> VideoStream:
         raise InputError(f"{path} is a picture, not a video", hint="give a recording of at least two seconds")
     for stream in container.streams.video:
         if not stream.disposition & av.stream.Disposition.attached_pic and is_decodable(stream):
-            for other in container.streams:
-                if other is not stream:
-                    other.discard = Discard.all
+            read_only(container, stream)
             return stream
     raise InputError(f"{path} holds no video that can be decoded", hint="give a video file, for example an mp4")
+
+
+def read_only(container: InputContainer, wanted: Stream) -> None:
+    """Drop all other streams while reading."""
+    for stream in container.streams:
+        if stream is not wanted:
+            stream.discard = Discard.all
 
 
 def is_decodable(stream: Any) -> bool:
