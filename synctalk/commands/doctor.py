@@ -19,7 +19,7 @@ import msgspec
 from synctalk.errors import ExitCode
 
 _LIBRARIES = (
-    "torch", "numpy", "av", "soundfile", "librosa", "cv2", "mediapipe", "ffmpeg", "onnxruntime", "skimage",
+    "torch", "numpy", "av", "soundfile", "soxr", "cv2", "mediapipe", "ffmpeg", "skimage",
     "matplotlib", "tqdm", "filelock", "joblib", "msgspec", "xxhash",
 )  # fmt: skip
 _DISTRIBUTION_OF = {"ffmpeg": "ffmpeg-python", "skimage": "scikit-image"}
