@@ -15,9 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from synctalk.config import SAMPLES_PER_FRAME
-from synctalk.errors import InputError
+from synctalk.errors import InputError, SynctalkError
 from synctalk.face import metrics
 from synctalk.face.evaluation import Evaluation
 from synctalk.face.evaluation_strip import write_strip
@@ -25,11 +26,19 @@ from synctalk.face.footage import Footage, open_footage
 from synctalk.face.generator import Generator, load_generator
 from synctalk.face.lipsync import heard_when_speaking
 from synctalk.face.opening import mouth_opening
+from synctalk.face.sync_score import Judge, SyncScore, sync_score
+from synctalk.face.syncnet import SyncNet
+from synctalk.face.syncnet_recipe import MODEL
 from synctalk.face.witness import Seen, Witness
 from synctalk.files import make_folder, write_json
+from synctalk.log import get_logger
 from synctalk.media.landmarks import FaceTracker
 from synctalk.progress import Progress
+from synctalk.training.checkpoint import load_checkpoint
+from synctalk.training.store import BEST
 from synctalk.workspace import Workspace
+
+_log = get_logger(__name__)
 
 REPORT, STRIP = "evaluation.json", "evaluation.png"
 MOST_FRAMES = 750
@@ -65,8 +74,22 @@ def evaluate_dataset(
     chosen = checkpoint or folder
     generator = load_generator(chosen, device=device)
     progress = progress or Progress(None, dataset=workspace.name, stage="evaluate")
-    examination = Examination(footage, generator, progress=progress, should_stop=should_stop)
-    return examination.run(make_folder(folder), model=chosen.name)
+    examination = Examination(
+        footage, generator, judge=find_judge(workspace), progress=progress, should_stop=should_stop
+    )
+    return examination.run(make_folder(folder), model=f"{chosen.parent.name}/{chosen.name}")
+
+
+def find_judge(workspace: Workspace) -> SyncNet | None:
+    """The SyncNet of the dataset; None when none was trained or it cannot be read, which is said."""
+    path = workspace.training("syncnet") / BEST
+    if not path.is_file():
+        return None
+    try:
+        return SyncNet.from_state(load_checkpoint(path).averaged_models[MODEL])
+    except SynctalkError as error:
+        _log.warning("evaluate: no sync score: %s", error.message)
+        return None
 
 
 class _StoppedError(Exception):
@@ -79,15 +102,23 @@ class Examination:
     Args:
         footage: The recording.
         generator: The network.
+        judge: A SyncNet for the sync score; None for no such figures.
         progress: The bar.
         should_stop: Asked before each frame.
     """
 
     def __init__(
-        self, footage: Footage, generator: Generator, *, progress: Progress, should_stop: Callable[[], bool]
+        self,
+        footage: Footage,
+        generator: Generator,
+        *,
+        judge: Judge | None,
+        progress: Progress,
+        should_stop: Callable[[], bool],
     ) -> None:
         self._footage = footage
         self._generator = generator
+        self._judge = judge
         self._progress = progress
         self._should_stop = should_stop
         recording = footage.recording
@@ -142,6 +173,8 @@ class Examination:
     def _figures(self, own: Seen, shuffled: list[float], *, model: str) -> Evaluation:
         speech = self._footage.recording.speech[self._first : self._first + self._count]
         psnr_mouth, ssim_mouth = self._mouth_figures(own)
+        true_crops = np.asarray(self._footage.recording.crops[self._first : self._first + self._count])
+        sync, sync_true = self._sync_score(own.crops), self._sync_score(true_crops)
         return Evaluation(
             dataset=self._footage.name,
             model=model,
@@ -160,7 +193,15 @@ class Examination:
             silence_open_ratio=_known([metrics.silence_open_ratio(own.points, self._true, speech)]),
             silence_open_ratio_true=_known([metrics.silence_open_ratio(self._true, self._true, speech)]),
             seam_ratio=_known(own.seams),
+            sync_accuracy=sync.accuracy if sync else None,
+            sync_accuracy_true=sync_true.accuracy if sync_true else None,
+            sync_offset_frames=sync.offset_frames if sync else None,
         )
+
+    def _sync_score(self, crops: NDArray[np.uint8]) -> SyncScore | None:
+        if self._judge is None:
+            return None
+        return sync_score(self._judge, crops, mel=self._footage.recording.mel, first=self._first)
 
     def _mouth_figures(self, own: Seen) -> tuple[list[float], list[float]]:
         """PSNR and SSIM of each frame with a face, in the bounding box of the redrawn part of the crop."""

@@ -20,7 +20,7 @@ _MEANINGS = (
     ("silence_open_ratio", "", "silent frames with an open mouth; 0 is best"),
     ("silence_open_ratio_true", "", "the same in the recording"),
     ("seam_ratio", "", "border of the pasted part; 1 is invisible"),
-    ("sync_accuracy", "", "moments the SyncNet places right"),
+    ("sync_accuracy", "", "wrong sounds the SyncNet believes less; 0.5 is chance"),
     ("sync_accuracy_true", "", "the same in the recording"),
     ("sync_offset_frames", "", "shift at which the SyncNet agrees most"),
 )
@@ -47,9 +47,9 @@ class Evaluation(msgspec.Struct, kw_only=True):
         silence_open_ratio: Share of silent frames with a clearly open mouth.
         silence_open_ratio_true: The same in the recording itself.
         seam_ratio: Steepness along the border of the pasted part, rendered over original; 1 is invisible.
-        sync_accuracy: Share of moments that the SyncNet places within one frame of the right sound.
+        sync_accuracy: Share of wrong sounds that the SyncNet believes less than the right one; 0.5 is chance.
         sync_accuracy_true: The same in the recording itself.
-        sync_offset_frames: Sound shift at which the SyncNet agrees most with the rendered mouth.
+        sync_offset_frames: How much later the sound is that the SyncNet believes most; 0 when in step.
     """
 
     dataset: str

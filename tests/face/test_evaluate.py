@@ -23,9 +23,9 @@ class Copier:
         return targets
 
 
-def examine(footage, generator, folder, *, should_stop=lambda: False) -> Evaluation | None:
+def examine(footage, generator, folder, *, judge=None, should_stop=lambda: False) -> Evaluation | None:
     progress = Progress(None, dataset=footage.name, stage="evaluate")
-    examination = Examination(footage, generator, progress=progress, should_stop=should_stop)
+    examination = Examination(footage, generator, judge=judge, progress=progress, should_stop=should_stop)
     return examination.run(folder, model="best")
 
 
