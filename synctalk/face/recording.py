@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from synctalk.errors import InputError, StateError
 from synctalk.face.opening import mouth_opening
-from synctalk.face.reference import References, poses
+from synctalk.face.reference import References, poses, resting
 from synctalk.face.soundgate import rest_in_silence
 from synctalk.media.audio import read_audio
 from synctalk.media.crop import to_crop
@@ -67,9 +67,9 @@ class Recording:
         return poses(self.points, size_px=self.size_px)
 
     def references(self) -> References:
-        """The frames that may lend: the usable ones of the training part, never a held-out one."""
-        frames = np.flatnonzero(self.is_usable[: self.first_held_out])
-        return References(frames, self.poses()[frames], mouth_opening(self.points[frames]))
+        """The frames that may lend: those of the training part whose mouth rests, never a held-out one."""
+        frames = np.flatnonzero(resting(mouth_opening(self.points[: self.first_held_out])))
+        return References(frames, self.poses()[frames])
 
 
 def open_recording(folder: Path) -> Recording:
