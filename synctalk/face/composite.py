@@ -19,10 +19,10 @@ Alpha = NDArray[np.float32]
 Box = NDArray[np.float64]
 
 _LEAST_SHARE = 1 / 512  # a smaller one cannot change an 8-bit value
-_RING_POINTS = 2000
+_RING_POINTS = 800
 _ORDINARY_ERROR = 8.0  # grey levels; larger differences (a chin that moved) count less and less
 _ENLARGED = 2
-_FITS = 5
+_FITS = 4
 _LARGEST_SHIFT = 24.0
 _LARGEST_SLOPE = 16.0
 _ADAPTATION = 0.2  # share of a new frame's colour shift: light drifts slowly, single frames are noisy

@@ -23,10 +23,16 @@ Points = NDArray[np.float32] | NDArray[np.float64]
 # Lengths as parts of the crop's side.
 _MARGIN = 0.025
 _FEATHER = 0.06
-_RING = 0.12
+_BELOW_CHIN = 0.04  # the shadow under a chin moves with it
 _ABOVE_LIPS = 0.02
+_INSIDE_FACE = 0.03
+_FROM_LIPS = 0.03
+_BELOW_CORNERS = 0.04
 _CHIN = JAW[5:-5]  # the part of the jaw line that falls when the mouth opens
+_CORNERS = (61, 291)
 _SUBPIXEL_BITS = 4
+_FINEST_PX = 128
+"""Computed no finer than this: nothing in it is sharper, and distances take long on large crops."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +41,8 @@ class FaceArea:
 
     Attributes:
         share: How much of a redrawn picture may be shown, 0..1 `[S, S]`: 1 on the lower face, 0 off it.
-        ring: How well each pixel tells the colour of the skin, 0..1 `[S, S]`: cheeks and jaw along the edge of the
-            face; where colours are compared.
+        ring: Where colours can be compared, 0..1 `[S, S]`: the skin beside and above the lips, which is skin however
+            far the mouth is open.
     """
 
     share: Share
@@ -55,18 +61,50 @@ def face_area(points: Points, *, size_px: int, widest: float) -> FaceArea:
     Shape:
         points `[478, 2]`.
     """
+    grid_px = min(size_px, _FINEST_PX)
+    area = _area((points + 0.5) * (grid_px / size_px) - 0.5, grid_px, widest)
+    if grid_px == size_px:
+        return area
+    share, ring = (
+        np.asarray(cv2.resize(layer, (size_px, size_px), interpolation=cv2.INTER_LINEAR), np.float32)
+        for layer in (area.share, area.ring)
+    )
+    return FaceArea(share, ring)
+
+
+def _area(points: Points, size_px: int, widest: float) -> FaceArea:
     fall_px = max(0.0, widest - float(mouth_opening(points))) * float(eye_distance(points))
-    fallen = points[_CHIN, :] + np.array([0, fall_px])
-    canvas: Any = np.zeros((size_px, size_px), np.uint8)
-    outline = np.concatenate([points[JAW + NOSE_BASE + OUTER_LIPS, :], fallen]) * 2**_SUBPIXEL_BITS
-    hull: Any = cv2.convexHull(np.rint(np.clip(outline, -(2**14), 2**14)).astype(np.int32))
-    cv2.fillConvexPoly(canvas, hull, (1,), shift=_SUBPIXEL_BITS)
-    off_face = cv2.distanceTransform(1 - canvas, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).astype(np.float64)
-    on_face = cv2.distanceTransform(canvas, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).astype(np.float64)
-    sideways = 1 - (off_face - _MARGIN * size_px) / (_FEATHER * size_px)
+    fallen = points[_CHIN, :] + np.array([0, fall_px + _BELOW_CHIN * size_px])
+    face = _hull(np.concatenate([points[JAW + NOSE_BASE + OUTER_LIPS, :], fallen]), size_px)
+    sideways = 1 - (_distance_to(face, size_px) - _MARGIN) / _FEATHER
     share = _smooth(sideways) * _from_nose_to_lips(points, size_px)
-    ring = canvas * np.clip(1 - on_face / (_RING * size_px), 0, 1)
-    return FaceArea(share.astype(np.float32), ring.astype(np.float32))
+    return FaceArea(share.astype(np.float32), _skin_beside_lips(points, size_px).astype(np.float32))
+
+
+def _skin_beside_lips(points: Points, size_px: int) -> NDArray[np.bool_]:
+    face, lips = (_hull(points[numbers, :], size_px) for numbers in (JAW + NOSE_BASE, OUTER_LIPS))
+    lowest = points[_CORNERS, 1].mean() + _BELOW_CORNERS * size_px
+    is_high = np.arange(size_px)[:, None] < lowest
+    is_inside = _distance_to(~face, size_px) > _INSIDE_FACE
+    skin: NDArray[np.bool_] = is_high & is_inside & (_distance_to(lips, size_px) > _FROM_LIPS)
+    return skin
+
+
+def _hull(points: Points, size_px: int) -> NDArray[np.bool_]:
+    """The pixels inside the convex hull of the points."""
+    canvas: Any = np.zeros((size_px, size_px), np.uint8)
+    finer = np.rint(np.clip(points, -(2**10), 2**10) * 2**_SUBPIXEL_BITS)
+    outline: Any = cv2.convexHull(finer.astype(np.int32))
+    cv2.fillConvexPoly(canvas, outline, (1,), shift=_SUBPIXEL_BITS)
+    return np.asarray(canvas, bool)
+
+
+def _distance_to(area: NDArray[np.bool_], size_px: int) -> NDArray[np.float64]:
+    """How far each pixel is from an area, as a part of the side; 0 inside it."""
+    if not area.any():
+        return np.full(area.shape, 1.0)
+    away = cv2.distanceTransform((~area).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(away, np.float64) / size_px
 
 
 def _from_nose_to_lips(points: Points, size_px: int) -> NDArray[np.float64]:

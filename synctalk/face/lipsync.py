@@ -186,8 +186,9 @@ class LipSync:
     def _pasted(self, shot: _Shot, picture: Image, colours: ColourMatch) -> Image:
         size_px = self._generator.size_px
         area = self._footage.face_area(shot.frame, size_px)
-        matched = colours.match(picture, shot.crop, ring=area.ring)
-        alpha = self._generator.alpha * area.share
+        shown = self._generator.alpha
+        matched = colours.match(picture, shot.crop, ring=area.ring * (shown > 0))
+        alpha = shown * area.share
         return paste(shot.image, matched, alpha=alpha, box=self._footage.box(shot.frame, size_px))
 
 
