@@ -166,11 +166,17 @@ def _naming_damage(path: Path) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise InputError(f"there is no checkpoint {path}", hint="synctalk status shows what was trained") from error
+    except Exception as error:
+        # Bytes that are not what they were can make the reader fail in any way, also as if the disk had failed.
+        _check_readable(path)
+        raise _damaged(path, f"it cannot be read ({type(error).__name__})") from error
+
+
+def _check_readable(path: Path) -> None:
+    try:
+        files.content_hash(path)
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror or error}", hint="check the disk") from error
-    except Exception as error:
-        # Bytes that are not what they were can make the reader fail in any way.
-        raise _damaged(path, f"it cannot be read ({type(error).__name__})") from error
 
 
 def _damaged(path: Path, reason: str) -> TrainingError:

@@ -48,7 +48,7 @@ class Engine:
 
     Attributes:
         plan: What is asked.
-        recipe: The maths. Build it after `seed_generators(seed_for(seed, stage, "weights"))`.
+        recipe: The maths; call `plan.seed_weights()` before it builds its models.
         train_data: Samples to learn from.
         valid_data: Held-out samples; may be empty.
         should_stop: True once somebody asked to stop; asked after each step.
@@ -255,10 +255,10 @@ class Engine:
 
     def _project(self) -> None:
         """Everything that follows from a committed epoch; doing it again changes nothing."""
-        epoch, path = self._ledger.epoch, self._store.epoch_file(self._ledger.epoch)
+        epoch = self._ledger.epoch
         self._history.write(self._ledger.entries)
         self._call_after_epoch(epoch)
-        self.journal(epochs=epoch, step=0, checkpoint=path if path.exists() else None, best=self.best)
+        self.journal(epochs=epoch, step=0, checkpoint=self._store.epoch_file(epoch), best=self.best)
         self._store.prune()
         self._store.drop_snapshot()
 
@@ -266,6 +266,7 @@ class Engine:
         if self.after_epoch is None:
             return
         try:
+            self._sampler.seed_step("after", epoch)
             with self._learner.evaluating():
                 self.after_epoch(epoch)
         except Exception:  # noqa: BLE001 - logged below, whatever it is

@@ -19,6 +19,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from synctalk import files
 from synctalk.log import get_logger
 from synctalk.training.ledger import deciding_value
@@ -54,19 +56,27 @@ class LossHistory:
         self._metric = metric
 
     def write(self, entries: Sequence[Entry]) -> None:
-        """Replace both files. A plot that fails is logged; a training never ends because of it.
+        """Replace both files, unless they are there already as they should be.
+
+        A plot that fails is logged; a training never ends because of it.
 
         Raises:
             StorageError: The disk refused the log.
         """
-        files.write_json(self._folder / LOG_FILE, entries)
-        if not entries:
+        log, plot = self._folder / LOG_FILE, self._folder / PLOT_FILE
+        text = msgspec.json.format(msgspec.json.encode(entries), indent=2) + b"\n"
+        if log.is_file() and plot.is_file() and log.read_bytes() == text:
             return
+        if entries:
+            self._write_plot(plot, entries)
+        # Last: a log that is up to date means that the plot is.
+        files.write_bytes(log, text)
+
+    def _write_plot(self, path: Path, entries: Sequence[Entry]) -> None:
         try:
-            picture = draw_history(entries, stage=self._stage, metric=self._metric)
-            files.write_bytes(self._folder / PLOT_FILE, picture)
+            files.write_bytes(path, draw_history(entries, stage=self._stage, metric=self._metric))
         except Exception:  # noqa: BLE001 - logged below, whatever it is
-            _log.warning("%s: %s could not be drawn", self._stage, PLOT_FILE, exc_info=True)
+            _log.warning("%s: %s could not be drawn", self._stage, path.name, exc_info=True)
 
 
 def draw_history(entries: Sequence[Entry], *, stage: str, metric: Metric) -> bytes:

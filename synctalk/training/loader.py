@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -47,12 +48,12 @@ class Loader:
             worker_init_fn=_start_worker,
             multiprocessing_context=_START_METHOD,
         )
-        iterator = iter(loader)
+        iterator: Any = iter(loader)
         try:
             yield from iterator
         finally:
-            # The last reference: torch ends and joins the workers when its iterator goes.
-            del iterator
+            # torch does this when the iterator is forgotten, but the traceback of an error may remember it for long.
+            iterator._shutdown_workers()
 
 
 class _Fetch(Dataset[Batch]):
@@ -80,8 +81,18 @@ def _start_worker(_: int) -> None:
     die of them before. And no worker may outlive a killed training, or it would go on holding the dataset's lock.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() == 1:
-            os._exit(1)
+    if sys.platform != "linux":
+        return
+    # Blocked before the thread starts, so that it and every later thread inherit it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_obey_parent, daemon=True).start()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() == 1:
+        os._exit(1)
+
+
+def _obey_parent() -> None:
+    """End at a SIGTERM of the training itself, which is how torch ends a worker that does not listen."""
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        continue
+    os._exit(0)

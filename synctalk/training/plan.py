@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from synctalk.state import Best
+from synctalk.training.sampler import seed_for, seed_generators
 from synctalk.training.schedule import learning_rate
 
 
@@ -63,6 +64,13 @@ class Plan:
     precision: str = "auto"
     workers: int = -1
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def seed_weights(self) -> None:
+        """Set the global generators for the weights a recipe starts with; call it before the recipe builds its models.
+
+        A training that is killed before its first checkpoint then starts again from the same weights.
+        """
+        seed_generators(seed_for(self.seed, self.stage, "weights"))
 
     def learning_rate(self, done: int, *, steps_per_epoch: int) -> float:
         """The rate of the step that comes after `done` steps since the training began."""

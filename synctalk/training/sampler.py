@@ -45,11 +45,7 @@ def seed_for(seed: int, stage: str, *names: str | int) -> int:
 
 
 def seed_generators(seed: int) -> None:
-    """Set the global generators of torch (every device in use), numpy and Python.
-
-    Also to be called, with `seed_for(seed, stage, "weights")`, before a recipe builds its models: a training that was
-    killed before its first checkpoint then starts again from the same weights.
-    """
+    """Set the global generators of torch (every device in use), numpy and Python."""
     # torch.manual_seed takes 0.6 ms where no GPU is in use: it stores a stack trace for a later start of CUDA.
     torch.default_generator.manual_seed(seed)
     if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]

@@ -19,7 +19,7 @@ from synctalk.errors import StorageError, TrainingError
 from synctalk.faults import crash_point
 from synctalk.log import get_logger
 from synctalk.training.checkpoint import Checkpoint, Facts, load_checkpoint, read_facts, save_checkpoint
-from synctalk.training.retention import Kept, choose_expired
+from synctalk.training.retention import KEEP_NEWEST, Kept, choose_expired
 
 BEST = "best.pth"
 SNAPSHOT = "snapshot.pth"
@@ -101,21 +101,12 @@ class CheckpointStore:
 
     def save_best(self, epoch: int) -> Path:
         """Give the checkpoint of `epoch` its second name: another link to the same bytes, or a copy."""
-        source, temporary = self.epoch_file(epoch), files.temporary_beside(self.best)
-        with files.translating_os_errors(self.best):
-            try:
-                os.link(source, temporary)
-            except OSError:
-                # Some file systems have no hard links.
-                shutil.copyfile(source, temporary)
-                files.sync_file(temporary)
-            crash_point("checkpoint.best")
-            files.commit_file(temporary, self.best)
+        _give_second_name(self.epoch_file(epoch), self.best)
         return self.best
 
     def verify_epochs(self) -> list[int]:
         """Read every epoch's checkpoint of this training; the sound ones, oldest first. Damaged ones are set aside."""
-        for epoch in self.epochs():
+        for epoch in set(self.epochs()) - self._verified:
             if self._verify(self.epoch_file(epoch)) is not None:
                 self._verified.add(epoch)
         return [epoch for epoch in self.epochs() if epoch in self._verified]
@@ -147,12 +138,17 @@ class CheckpointStore:
         for facts, path in reversed(candidates):
             checkpoint = self._verify(path) if self._is_own(facts) else None
             if checkpoint is not None:
+                if path == self.best:
+                    path = self.epoch_file(facts.epoch)
+                    _give_second_name(self.best, path)
                 self._adopt(checkpoint.facts, candidates)
                 return Found(checkpoint, path)
         return None
 
     def prune(self) -> None:
-        """Delete what the retention rule lets go."""
+        """Delete what the retention rule lets go; after a restart, others are verified first so that it can."""
+        if len(self.epochs()) > KEEP_NEWEST:
+            self.verify_epochs()
         kept = [
             Kept(epoch, is_own=epoch in self._own, is_verified=epoch in self._verified)
             for epoch in self._epochs_on_disk()
@@ -185,7 +181,8 @@ class CheckpointStore:
         for facts, path in candidates:
             if self._is_own(facts) and path.exists() and path == self.epoch_file(facts.epoch):
                 self._own.add(facts.epoch)
-        if newest.step == 0 and self.epoch_file(newest.epoch).exists():
+        if newest.step == 0:
+            self._own.add(newest.epoch)
             self._verified.add(newest.epoch)
 
     def _is_own(self, facts: Facts) -> bool:
@@ -222,3 +219,17 @@ class CheckpointStore:
         with files.translating_os_errors(path):
             os.replace(path, kept)
         _log.warning("%s: %s; set aside as %s", self._stage, reason, kept.name)
+
+
+def _give_second_name(source: Path, target: Path) -> None:
+    """Make `target` another link to the bytes of `source`, or a copy, atomically and durably."""
+    temporary = files.temporary_beside(target)
+    with files.translating_os_errors(target):
+        try:
+            os.link(source, temporary)
+        except OSError:
+            # Some file systems have no hard links.
+            shutil.copyfile(source, temporary)
+            files.sync_file(temporary)
+        crash_point("checkpoint.named")
+        files.commit_file(temporary, target)

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from synctalk.training.checkpoint import load_checkpoint
+from synctalk.training.content import hash_tree
+
+HERE = Path(__file__).resolve().parent
+
+
+class Nursery:
+    """Starts trainings in processes of their own, from a process in which torch is already loaded."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(HERE / "nursery.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(HERE.parent.parent)},
+        )
+        self._answer()
+
+    def start(self, folder: Path, *, environment: dict[str, str] | None = None, step_s: float = 0.0, **plan: Any) -> int:
+        return self._ask(
+            {"start": {"folder": str(folder), "environment": environment or {}, "step_s": step_s, "plan": plan}}
+        )
+
+    def wait(self, pid: int) -> int:
+        return self._ask({"wait": pid})
+
+    def run(self, folder: Path, **order: Any) -> int:
+        return self.wait(self.start(folder, **order))
+
+    def run_and_signal(self, folder: Path, number: int, after_s: float, **order: Any) -> int:
+        """Start a training and send it a signal after a while; a training that has ended by then is fine."""
+        pid = self.start(folder, **order)
+        time.sleep(after_s)
+        os.kill(pid, number)  # it stays a zombie, and so keeps its pid, until it is waited for
+        return self.wait(pid)
+
+    def close(self) -> None:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.close()
+        self._process.wait(timeout=20)
+        self._process.stdout.close()
+
+    def _ask(self, order: dict[str, Any]) -> int:
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return int(self._answer())
+
+    def _answer(self) -> Any:
+        assert self._process.stdout
+        return json.loads(self._process.stdout.readline())
+
+
+def read_result(folder: Path, epoch: int) -> dict[str, Any]:
+    """All that an uninterrupted training and an interrupted one must agree on, to the last bit."""
+    last = load_checkpoint(folder / f"epoch_{epoch:04d}.pth")
+    best = load_checkpoint(folder / "best.pth")
+    return {
+        "weights": hash_tree(last.models),
+        "average": hash_tree(last.ema),
+        "optimisers": hash_tree(last.optimisers),
+        "best": last.facts.best,
+        "best weights": hash_tree(best.models),
+        "history in the checkpoint": without_timing(last.facts.history),
+        "log": without_timing(json.loads((folder / "training_log.json").read_text())),
+        "files": sorted(path.name for path in folder.iterdir() if not path.name.endswith(".damaged")),
+        "preview": (folder / "preview.json").exists() and json.loads((folder / "preview.json").read_text()),
+    }
+
+
+def without_timing(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in entry.items() if name != "timing"} for entry in entries]
+
+
+@pytest.fixture(scope="session")
+def tiny() -> ModuleType:
+    """The tiny training: `tests/training/tiny.py`."""
+    spec = importlib.util.spec_from_file_location("tiny", HERE / "tiny.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["tiny"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    started = Nursery()
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
+def result_of() -> Callable[[Path, int], dict[str, Any]]:
+    return read_result
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("uninterrupted") / "tiny"
+    assert nursery.run(folder) == 0, folder.with_suffix(".log").read_text()
+    return folder

@@ -1,0 +1,183 @@
+"""The promise of the engine, tried with force: processes are killed for good at any instant and started again."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import time
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from synctalk.training.checkpoint import load_checkpoint
+
+Result = Callable[[Path, int], dict[str, Any]]
+
+KILLED = -signal.SIGKILL
+MOST_RESTARTS = 200
+
+
+def crash_at(point: str, number: int) -> dict[str, str]:
+    return {"SYNCTALK_CRASH_AT": f"{point}:{number}"}
+
+
+def assert_same(folder: Path, expected: dict[str, Any], result_of: Result) -> None:
+    assert result_of(folder, 3) == expected, folder.with_suffix(".log").read_text()
+
+
+@pytest.fixture(scope="module")
+def expected(uninterrupted: Path, result_of: Result) -> dict[str, Any]:
+    return result_of(uninterrupted, 3)
+
+
+def test_two_undisturbed_trainings_are_equal(
+    nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result
+) -> None:
+    assert nursery.run(tmp_path / "tiny") == 0
+    assert_same(tmp_path / "tiny", expected, result_of)
+
+
+@pytest.mark.parametrize(
+    "point",
+    ["checkpoint.begin", "checkpoint.written", "checkpoint.committed", "checkpoint.named", "checkpoint.overtaken",
+     "files.create", "files.write", "files.rename", "files.renamed", "files.committed", "engine.step"],
+)  # fmt: skip
+def test_killed_at_any_kind_of_point(
+    nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result, point: str
+) -> None:
+    number = 8 if point == "engine.step" else 2
+    assert nursery.run(tmp_path / "tiny", environment=crash_at(point, number)) == KILLED
+    assert nursery.run(tmp_path / "tiny") == 0
+    assert_same(tmp_path / "tiny", expected, result_of)
+
+
+def test_killed_inside_a_snapshot(nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result) -> None:
+    folder = tmp_path / "tiny"
+    for number in (1, 2, 3):
+        for point in ("checkpoint.written", "checkpoint.snapshot"):
+            assert nursery.run(folder, environment=crash_at(point, number), snapshot_s=1e-9) == KILLED
+    assert nursery.run(folder, snapshot_s=1e-9) == 0
+    assert_same(folder, expected, result_of)
+
+
+def test_killed_again_and_again_one_point_later_each_time(
+    nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result
+) -> None:
+    folder = tmp_path / "tiny"
+    codes = [0]
+    for number in count(3, 2):
+        codes.append(nursery.run(folder, environment=crash_at("*", number), snapshot_s=1e-9))
+        if codes[-1] == 0:
+            break
+        assert codes[-1] == KILLED
+    assert len(codes) > 10
+    assert_same(folder, expected, result_of)
+
+
+def test_killed_at_random_moments(nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result) -> None:
+    """Fourteen trainings; each is killed at up to four moments, wherever the clock finds it."""
+    began = time.monotonic()
+    assert nursery.run(tmp_path / "pace", step_s=0.004) == 0
+    duration_s = time.monotonic() - began
+    chance = random.Random(20)
+    killed = 0
+    for number in range(14):
+        folder = tmp_path / f"tiny {number}"
+        for _ in range(1 + number % 4):
+            snapshot_s = chance.choice([1e-9, 0.02, 60.0])
+            code = nursery.run_and_signal(
+                folder, signal.SIGKILL, chance.uniform(0, duration_s), step_s=0.004, snapshot_s=snapshot_s
+            )
+            assert code in {KILLED, 0}
+            killed += code == KILLED
+        assert nursery.run(folder) == 0, folder.with_suffix(".log").read_text()
+        assert_same(folder, expected, result_of)
+    assert killed >= 14
+
+
+def test_asked_to_stop_at_random_moments(
+    nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result
+) -> None:
+    chance = random.Random(21)
+    folder = tmp_path / "tiny"
+    codes = []
+    while not codes or codes[-1] != 0:
+        codes.append(nursery.run_and_signal(folder, signal.SIGTERM, chance.uniform(0.02, 0.15), step_s=0.004))
+        assert codes[-1] in {0, 75, -signal.SIGTERM}  # the last: it had not even begun to listen
+        assert len(codes) < MOST_RESTARTS
+    assert 75 in codes
+    assert_same(folder, expected, result_of)
+
+
+def test_killed_with_loader_processes_none_of_them_lives_on(
+    nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result
+) -> None:
+    folder = tmp_path / "tiny"
+    pid = nursery.start(folder, workers=2, step_s=0.2)
+    workers = await_children(pid, 2)
+    nursery_pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    assert nursery_pid != pid
+    import os
+
+    os.kill(pid, signal.SIGKILL)
+    assert nursery.wait(pid) == KILLED
+    end = time.monotonic() + 10
+    while any(Path(f"/proc/{worker}").exists() and is_running(worker) for worker in workers):
+        assert time.monotonic() < end, "a worker outlived its training"
+        time.sleep(0.01)
+    assert nursery.run(folder, workers=1) == 0
+    assert_same(folder, expected, result_of)
+
+
+def await_children(pid: int, number: int) -> list[int]:
+    end = time.monotonic() + 20
+    while True:
+        found = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        if len(found) >= number:
+            time.sleep(0.2)  # until they have settled in
+            return found
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_at_any_kill_there_is_something_sound_to_go_on_from(nursery: Any, tmp_path: Path) -> None:
+    """Look at the disk after each kill: what was committed once stays, two good ones once there were two."""
+    folder, most = tmp_path / "tiny", 0
+    for number in count(5, 4):
+        code = nursery.run(folder, environment=crash_at("*", number), target_epochs=6)
+        good = [load_checkpoint(path).facts.epoch for path in sorted(folder.glob("epoch_*.pth"))]
+        assert len(good) >= min(2, most), f"after a kill at point {number}: {good}"
+        most = max(most, len(good))
+        log = folder / "training_log.json"
+        if log.exists():
+            epochs = [entry["epoch"] for entry in json.loads(log.read_text())]
+            assert epochs == list(range(1, len(epochs) + 1))
+        if code == 0:
+            break
+    assert good == [4, 5, 6]
+    assert number > 30
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_killed_at_every_single_point(
+    nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result
+) -> None:
+    for number in count(1):
+        folder = tmp_path / f"tiny {number}"
+        if nursery.run(folder, environment=crash_at("*", number), snapshot_s=0.01, step_s=0.004) == 0:
+            break
+        assert nursery.run(folder) == 0
+        assert_same(folder, expected, result_of)
+    assert number > 100
