@@ -23,8 +23,8 @@ from synctalk.media.vad import voice_level
 Image = NDArray[np.uint8]
 
 SNAPSHOTS = 8
-_HEIGHT_PX = 240
-_CROP_PX = 160
+_SIDE_PX = 240
+_GAP_PX = 10
 _DPI = 100
 _COLOURS = {Verdict.GOOD: "#2e7d32", Verdict.USABLE: "#b26a00", Verdict.UNUSABLE: "#c62828"}
 _BOX_COLOUR = (255, 220, 0)
@@ -37,8 +37,8 @@ class Snapshot:
 
     Attributes:
         frame: Its number.
-        picture: The frame with crop and lips drawn in, uint8 `[240, w, 3]`.
-        crop: The crop, uint8 `[160, 160, 3]`; black without a face.
+        picture: The frame with crop and lips drawn in, uint8 `[h, w, 3]`, its longer side 240.
+        crop: The crop, uint8 `[240, 240, 3]`; black without a face.
     """
 
     frame: int
@@ -59,18 +59,18 @@ def take_snapshot(number: int, frame: Image, points: NDArray[np.float32]) -> Sna
         frame: uint8 `[H, W, 3]`.
         points: Its landmarks `[478, 2]`, NaN without a face.
     """
-    scale = _HEIGHT_PX / frame.shape[0]
-    size = max(1, round(frame.shape[1] * scale)), _HEIGHT_PX
+    scale = _SIDE_PX / max(frame.shape)
+    size = max(1, round(frame.shape[1] * scale)), max(1, round(frame.shape[0] * scale))
     picture = np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
     if not np.isfinite(points).all():
-        return Snapshot(number, picture, np.zeros((_CROP_PX, _CROP_PX, 3), np.uint8))
-    box = fit_box(points, _CROP_PX)
-    end = float(_CROP_PX)
+        return Snapshot(number, picture, np.zeros((_SIDE_PX, _SIDE_PX, 3), np.uint8))
+    box = fit_box(points, _SIDE_PX)
+    end = float(_SIDE_PX)
     corners = to_frame(np.array([(0.0, 0.0), (end, 0.0), (end, end), (0.0, end)]), box) * scale
     cv2.polylines(picture, [np.rint(corners).astype(np.int32)], isClosed=True, color=_BOX_COLOUR, thickness=1)
     for x, y in np.rint(points[list(LIPS)] * scale).astype(int).tolist():
         cv2.circle(picture, (x, y), 1, _LIP_COLOUR, -1)
-    return Snapshot(number, picture, warp(frame, box, _CROP_PX))
+    return Snapshot(number, picture, warp(frame, box, _SIDE_PX))
 
 
 def draw_contact_sheet(
@@ -81,28 +81,35 @@ def draw_contact_sheet(
     Raises:
         StorageError: The disk refuses.
     """
-    figure = Figure(figsize=(14, 9.5), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(14, 9.6), dpi=_DPI)
     canvas: Any = FigureCanvasAgg(figure)
-    rows: Any = figure.subfigures(3, 1, height_ratios=[3.6, 2.6, 3.3])
-    _draw_snapshots(rows[0], snapshots)
-    _draw_curves(rows[1], evidence)
-    _draw_findings(rows[2], findings)
+    _draw_snapshots(figure.add_axes((0.01, 0.61, 0.98, 0.38)), snapshots)
+    _draw_curves(figure.add_axes((0.05, 0.36, 0.9, 0.21)), evidence)
+    _draw_findings(figure, findings)
     with files.replacing(path) as stream:
-        canvas.print_png(stream, metadata={"Software": None})
+        canvas.print_png(stream, metadata={"Software": None}, pil_kwargs={"compress_level": 3})
 
 
-def _draw_snapshots(place: Any, snapshots: Sequence[Snapshot]) -> None:
-    axes = place.subplots(2, SNAPSHOTS, squeeze=False)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for (above, below), shown in zip(axes.T, snapshots, strict=False):
-        above.imshow(shown.picture)
-        above.set_title(f"{shown.frame / FPS:.1f} s", fontsize=8)
-        below.imshow(shown.crop)
+def _draw_snapshots(axis: Any, snapshots: Sequence[Snapshot]) -> None:
+    """All in one image: a matplotlib axis for each would take longer than looking at the video."""
+    axis.set_axis_off()
+    cell = _SIDE_PX + _GAP_PX
+    sheet = np.full((2 * cell, SNAPSHOTS * cell, 3), 255, np.uint8)
+    for index, shown in enumerate(snapshots):
+        middle = index * cell + cell // 2
+        _place(sheet, shown.picture, middle=middle, top=_SIDE_PX - shown.picture.shape[0])
+        _place(sheet, shown.crop, middle=middle, top=cell)
+        axis.text(middle, -4, f"{shown.frame / FPS:.1f} s", fontsize=8, ha="center")
+    axis.imshow(sheet, aspect="equal", interpolation="antialiased")
 
 
-def _draw_curves(place: Any, evidence: Evidence) -> None:
-    axis = place.subplots()
+def _place(sheet: Image, picture: Image, *, middle: int, top: int) -> None:
+    height, width = picture.shape[:2]
+    left = middle - width // 2
+    sheet[top : top + height, left : left + width] = picture
+
+
+def _draw_curves(axis: Any, evidence: Evidence) -> None:
     sights = evidence.sights
     axis.plot(sights["frame"] / FPS, sights["opening"], color="#c2185b", linewidth=0.8)
     axis.axhline(CLOSED_OPENING, color="#c2185b", linewidth=0.5, linestyle=":")
@@ -119,11 +126,11 @@ def _draw_curves(place: Any, evidence: Evidence) -> None:
     sound.set_ylim(-80, 0)
 
 
-def _draw_findings(place: Any, findings: Sequence[Finding]) -> None:
+def _draw_findings(figure: Figure, findings: Sequence[Finding]) -> None:
     half = -(-len(findings) // 2)
     for index, found in enumerate(findings):
-        x, y = 0.03 + 0.49 * (index // half), 0.95 - 0.93 * (index % half) / half
-        place.text(x, y, found.verdict, color=_COLOURS[found.verdict], fontsize=10, weight="bold", va="top")
-        place.text(x + 0.07, y, f"{found.name}: {found.text}", fontsize=10, va="top")
+        x, y = 0.03 + 0.48 * (index // half), 0.3 - 0.295 * (index % half) / half
+        figure.text(x, y, found.verdict, color=_COLOURS[found.verdict], fontsize=10, weight="bold", va="top")
+        figure.text(x + 0.06, y, f"{found.name}: {found.text}", fontsize=10, va="top")
         if found.advice:
-            place.text(x + 0.08, y - 0.055, found.advice, fontsize=7, color="#555555", va="top")
+            figure.text(x + 0.07, y - 0.019, found.advice, fontsize=7, color="#555555", va="top")

@@ -40,10 +40,6 @@ class CropFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file; what was not synced may be lost."""
         self._stream.close()
 
     def extend(self, crops: Iterable[Image]) -> None:

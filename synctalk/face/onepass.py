@@ -9,6 +9,7 @@ _Pass.close    the rest
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -19,7 +20,7 @@ from synctalk.face.contact_sheet import Snapshot, snapshot_frames, take_snapshot
 from synctalk.face.cropfile import CropFile, rows_in
 from synctalk.face.croppath import CropPath
 from synctalk.face.readahead import read_ahead
-from synctalk.face.survey import SEGMENT_FRAMES, SIGHT, Image, Observer, Sights
+from synctalk.face.survey import SIGHT, Image, Observer, Sights
 from synctalk.face.unfinished import CROPS, Segment, Unfinished
 from synctalk.media.video import FrameReader
 from synctalk.pipeline.stage import Outcome
@@ -108,10 +109,14 @@ class _Pass:
 
     def __init__(self, film: Film, kept: int) -> None:
         self._film, self._kept = film, kept
-        self._shown = set(snapshot_frames(film.unfinished.key.frames))
+        self._key = film.unfinished.key
+        self._shown = set(snapshot_frames(self._key.frames))
         self._segment = _Growing()
-        self._crops = CropFile(film.unfinished.path(CROPS), size_px=film.unfinished.key.size_px, rows=kept)
-        self._observer = Observer()
+        with ExitStack() as stack:
+            self._observer = stack.enter_context(Observer())
+            crops = CropFile(film.unfinished.path(CROPS), size_px=self._key.size_px, rows=kept)
+            self._crops = stack.enter_context(crops)
+            self._opened = stack.pop_all()
 
     def __enter__(self) -> _Pass:
         return self
@@ -119,8 +124,7 @@ class _Pass:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._observer.close()
-        self._crops.close()
+        self._opened.close()
 
     def refill(self, number: int, image: Image) -> None:
         """Take a frame that was looked at in an earlier run."""
@@ -130,7 +134,7 @@ class _Pass:
 
     def take(self, number: int, image: Image) -> bool:
         """Look at the next frame; tells whether a segment was committed."""
-        if number % SEGMENT_FRAMES == 0:
+        if number % self._key.segment_frames == 0:
             self._observer.restart()
         points, sight = self._observer.look(number, image)
         self._segment.landmarks.append(points)
@@ -140,7 +144,7 @@ class _Pass:
         self._film.path.learn(points, float(sight["change"][0]))
         self._film.path.wait(number, image)
         self._crops.extend(self._film.path.ready())
-        if len(self._segment.sights) < SEGMENT_FRAMES:
+        if len(self._segment.sights) < self._key.segment_frames:
             return False
         self._commit()
         return True

@@ -31,7 +31,7 @@ from synctalk.face.onepass import Film, look_and_crop
 from synctalk.face.report import Illustrated, Report, format_report, make_report, refusal
 from synctalk.face.soundtrack import reconcile
 from synctalk.face.source import find_source
-from synctalk.face.survey import SIGHT, Sights
+from synctalk.face.survey import SEGMENT_FRAMES, SIGHT, Sights
 from synctalk.face.unfinished import (
     BOXES,
     CROPS,
@@ -121,6 +121,7 @@ def _open(context: StageContext) -> _Recording:
         frames=known.frames,
         size_px=settings.size_px,
         landmarks_version=networks_version(),
+        segment_frames=SEGMENT_FRAMES,
     )
     film = Film.open(reader, Unfinished(context.workspace.face, key), reach=settings.smoothing_frames)
     return _Recording(reader, samples, film)

@@ -61,10 +61,6 @@ class Observer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Free the networks."""
         self._tracker.close()
 
     def restart(self) -> None:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from synctalk import files
 from synctalk.face.contact_sheet import Snapshot
-from synctalk.face.survey import SEGMENT_FRAMES, SIGHT, Sights
+from synctalk.face.survey import SIGHT, Sights
 from synctalk.faults import crash_point
 from synctalk.media.landmarks import POINTS
 
@@ -50,11 +50,12 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     frames: int
     size_px: int
     landmarks_version: str
+    segment_frames: int
 
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """What was seen in up to 250 consecutive frames.
+    """What was seen in ten seconds of consecutive frames.
 
     Attributes:
         landmarks: float32 `[n, 478, 2]`, NaN without a face.
@@ -89,6 +90,9 @@ class Unfinished:
         if not self._key_file.is_file():
             files.write_json(self._key_file, key)
         self.segments = self._count_segments()
+        if self.is_surveyed and self._read_surveyed() != self.frames:
+            self._surveyed_file.unlink()
+            self.segments = self._count_segments()
 
     @property
     def is_surveyed(self) -> bool:
@@ -103,7 +107,9 @@ class Unfinished:
     @property
     def frames(self) -> int:
         """How many frames were looked at; what was seen in them is safe."""
-        return (self.segments - 1) * SEGMENT_FRAMES + len(self.segment(self.segments - 1)) if self.segments else 0
+        if not self.segments:
+            return 0
+        return (self.segments - 1) * self.key.segment_frames + len(self.segment(self.segments - 1))
 
     @property
     def size_bytes(self) -> int:
@@ -196,6 +202,12 @@ class Unfinished:
         except (OSError, msgspec.DecodeError):
             return None
 
+    def _read_surveyed(self) -> int:
+        try:
+            return msgspec.json.decode(self._surveyed_file.read_bytes(), type=int)
+        except msgspec.DecodeError:
+            return -1
+
     def _count_segments(self) -> int:
         """How many segments follow each other from the first; what comes after a missing or damaged one is removed."""
         count = 0
@@ -214,5 +226,6 @@ class Unfinished:
             return False
         rows = len(segment)
         is_last = self.is_surveyed and not self._segment_file(number + 1).exists()
-        has_length = 0 < rows <= SEGMENT_FRAMES if is_last else rows == SEGMENT_FRAMES
+        longest = self.key.segment_frames
+        has_length = 0 < rows <= longest if is_last else rows == longest
         return has_length and segment.landmarks.shape == (rows, POINTS, 2) and segment.sights.dtype == SIGHT
