@@ -25,7 +25,7 @@ _ENLARGED = 2
 _FITS = 4
 _LARGEST_SHIFT = 24.0
 _LARGEST_SLOPE = 16.0
-_ADAPTATION = 0.2  # share of a new frame's colour shift: light drifts slowly, single frames are noisy
+_ADAPTATION = 0.5  # share of a new frame in the colour shift: a mouth opens in three frames, noise is gone in two
 _UNSEEN_STEEPNESS = 0.5  # grey levels per pixel: what nobody sees on a flat wall
 
 
@@ -33,7 +33,7 @@ class ColourMatch:
     """Shifts the colours of pictures to those of the frames they go into, as seen on the skin around the mouth.
 
     The shift is a plane per channel (one side of a face is often brighter), fitted by robust least squares, and follows
-    the frames slowly, so that it cannot flicker.
+    the frames with a delay of a frame or two, so that it cannot flicker.
     """
 
     def __init__(self) -> None:

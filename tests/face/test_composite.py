@@ -121,12 +121,12 @@ class TestColourMatch:
         matched = ColourMatch().match(picture, original, ring=ring())
         assert np.abs(matched - picture).max() < 4
 
-    def test_follows_slowly(self) -> None:
+    def test_follows_with_a_short_delay(self) -> None:
         grey, match = np.full((SIZE, SIZE, 3), 120, np.uint8), ColourMatch()
         match.match(grey, grey, ring=ring())
         first = match.match(grey, grey + 20, ring=ring()).mean() - 120
         later = [match.match(grey, grey + 20, ring=ring()).mean() - 120 for _ in range(30)][-1]
-        assert 1 < first < 8
+        assert 1 < first < 15
         assert later == pytest.approx(20, abs=1)
 
     def test_without_skin_to_compare_keeps_the_last_shift(self) -> None:
