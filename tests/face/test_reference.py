@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synctalk.face.recording import Recording, open_recording
 from synctalk.face.opening import mouth_opening
+from synctalk.face.recording import Recording, open_recording
 from synctalk.face.reference import NEAR_SHARE, RESTING_SHARE, References, resting
 from synctalk.workspace import Workspace
 
