@@ -33,7 +33,7 @@ FRAMES = 300
 
 
 def record(frames: int = FRAMES, *, faceless: slice = slice(0)) -> Recording:
-    """A recording whose crops show their own number; loud noise that changes all the time, silent in its middle fifth."""
+    """A recording whose crops show their own number; loud, unsteady noise, silent in its middle fifth."""
     random = np.random.default_rng(0)
     loudness = np.repeat(10 ** random.uniform(-3, -0.7, frames), SAMPLES_PER_FRAME)
     samples = (loudness * random.normal(size=frames * SAMPLES_PER_FRAME)).astype(np.float32)
