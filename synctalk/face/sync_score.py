@@ -89,9 +89,8 @@ def _logits(judge: Judge, crops: NDArray[np.uint8], sounds: NDArray[np.float32])
     """What the judge says about each clip with each of its sounds `[C, K]`."""
     rows = []
     with torch.inference_mode():
-        pictures = torch.from_numpy(np.ascontiguousarray(crops)).movedim(-1, -3)
-        parts = (pictures[begin : begin + _CLIPS_AT_ONCE] for begin in range(0, len(pictures), _CLIPS_AT_ONCE))
-        small = torch.cat([lower_faces(part.float() / 255) for part in parts])  # [T, 3, h, w]
+        parts = (torch.tensor(crops[begin : begin + _CLIPS_AT_ONCE]) for begin in range(0, len(crops), _CLIPS_AT_ONCE))
+        small = torch.cat([lower_faces(part.movedim(-1, -3).float() / 255) for part in parts])  # [T, 3, h, w]
         for begin in range(0, len(sounds), _CLIPS_AT_ONCE):
             part = torch.from_numpy(sounds[begin : begin + _CLIPS_AT_ONCE])
             clips = torch.stack([small[start : start + CLIP_FRAMES] for start in range(begin, begin + len(part))])

@@ -37,7 +37,9 @@ def faces_like(mel: np.ndarray, *, late: int = 0) -> np.ndarray:
     """Frames as bright as the sound is loud, `late` frames after it."""
     loudness = windows_at(mel, FIRST - late + np.arange(FRAMES), 4).mean(axis=(1, 2))
     grey = ((loudness + 4) / 8 * 255).round().astype(np.uint8)
-    return np.tile(grey[:, None, None, None], (1, 64, 64, 3))
+    faces = np.tile(grey[:, None, None, None], (1, 64, 64, 3))
+    faces.setflags(write=False)  # as the memory-mapped crops of a recording are
+    return faces
 
 
 def test_of_faces_in_step_is_high_and_without_offset(mel) -> None:
