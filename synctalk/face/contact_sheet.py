@@ -59,7 +59,7 @@ def take_snapshot(number: int, frame: Image, points: NDArray[np.float32]) -> Sna
         frame: uint8 `[H, W, 3]`.
         points: Its landmarks `[478, 2]`, NaN without a face.
     """
-    scale = _SIDE_PX / max(frame.shape)
+    scale = _SIDE_PX / max(frame.shape[:2])
     size = max(1, round(frame.shape[1] * scale)), max(1, round(frame.shape[0] * scale))
     picture = np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
     if not np.isfinite(points).all():

@@ -222,7 +222,7 @@ class Unfinished:
     def _is_whole(self, number: int) -> bool:
         try:
             segment = self.segment(number)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return False
         rows = len(segment)
         is_last = self.is_surveyed and not self._segment_file(number + 1).exists()
