@@ -22,7 +22,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from synctalk.errors import InputError, TrainingError
+from synctalk.errors import InputError
 from synctalk.faults import crash_point
 from synctalk.log import get_logger
 from synctalk.progress import Progress
@@ -36,6 +36,7 @@ from synctalk.training.ledger import Ledger, Sums
 from synctalk.training.loader import Loader
 from synctalk.training.plan import FitOutcome, Journal, Plan
 from synctalk.training.recipe import Batch, Recipe, TrainingData
+from synctalk.training.resume import check_fit, restore_best, say_where
 from synctalk.training.sampler import Draw, Sampler, split_evenly
 from synctalk.training.store import CheckpointStore
 
@@ -138,44 +139,17 @@ class Engine:
             _log.info("%s starts at epoch 1 of %d", plan.stage, plan.target_epochs)
             return
         facts = found.checkpoint.facts
-        if facts.step > self.steps_per_epoch:
-            raise TrainingError(
-                f"{plan.stage}: {found.path.name} stands at step {facts.step}, but an epoch has {self.steps_per_epoch}",
-                hint=f"the data changed; start this stage over: synctalk run NAME --force {plan.stage}",
-            )
+        check_fit(found, steps_per_epoch=self.steps_per_epoch)
         self._learner.load(found.checkpoint)
         self._ledger = Ledger(facts)
         self._mark_saved()
-        self._say_where(found.path.name, facts)
-        self._restore_best()
+        say_where(found, target_epochs=plan.target_epochs, steps_per_epoch=self.steps_per_epoch, machine=self._machine)
+        restore_best(self._store, self._ledger, self._metric)
         if facts.step == 0:
             self._project()
         else:
             self._history.write(self._ledger.entries)
             self.journal(epochs=facts.epoch, step=facts.step, best=self.best)
-
-    def _restore_best(self) -> None:
-        """Make `best.pth` what the checkpoint says, if a kill or damage left it otherwise."""
-        ledger, store = self._ledger, self._store
-        wanted = ledger.best.get("epoch", ledger.epoch)
-        if not wanted or store.is_best_sound(wanted):
-            return
-        sound = store.verify_epochs()
-        if wanted not in sound:
-            _log.warning("%s: the checkpoint of the best epoch, %d, is lost", self.plan.stage, wanted)
-            wanted = ledger.choose_best(sound, self._metric)
-        if wanted:
-            store.save_best(wanted)
-
-    def _say_where(self, file: str, facts: Facts) -> None:
-        stage, target = self.plan.stage, self.plan.target_epochs
-        if facts.epoch >= target:
-            _log.info("%s has %d of %d epochs (%s)", stage, facts.epoch, target, file)
-            return
-        _log.info("continuing %s at %s from %s", stage, self._ledger.describe_position(self.steps_per_epoch), file)
-        changes = [name for name, now in self._machine.items() if facts.versions.get(name) != now]
-        if changes:
-            _log.warning("%s: %s changed since then; the last bits may differ", stage, " and ".join(changes))
 
     def _train_epoch(self) -> bool:
         """Run the steps that are left of the epoch; False when asked to stop."""

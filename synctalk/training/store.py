@@ -138,11 +138,8 @@ class CheckpointStore:
         for facts, path in reversed(candidates):
             checkpoint = self._verify(path) if self._is_own(facts) else None
             if checkpoint is not None:
-                if path == self.best:
-                    path = self.epoch_file(facts.epoch)
-                    _give_second_name(self.best, path)
                 self._adopt(checkpoint.facts, candidates)
-                return Found(checkpoint, path)
+                return Found(checkpoint, self.snapshot if facts.step else self.epoch_file(facts.epoch))
         return None
 
     def prune(self) -> None:
@@ -182,6 +179,8 @@ class CheckpointStore:
             if self._is_own(facts) and path.exists() and path == self.epoch_file(facts.epoch):
                 self._own.add(facts.epoch)
         if newest.step == 0:
+            if not self.epoch_file(newest.epoch).exists():
+                _give_second_name(self.best, self.epoch_file(newest.epoch))
             self._own.add(newest.epoch)
             self._verified.add(newest.epoch)
 

@@ -32,10 +32,9 @@ class Nursery:
         )
         self._answer()
 
-    def start(self, folder: Path, *, environment: dict[str, str] | None = None, step_s: float = 0.0, **plan: Any) -> int:
-        return self._ask(
-            {"start": {"folder": str(folder), "environment": environment or {}, "step_s": step_s, "plan": plan}}
-        )
+    def start(self, folder: Path, *, environment: dict[str, str] | None = None, step_s: float = 0, **plan: Any) -> int:
+        order = {"folder": str(folder), "environment": environment or {}, "step_s": step_s, "plan": plan}
+        return self._ask({"start": order})
 
     def wait(self, pid: int) -> int:
         return self._ask({"wait": pid})

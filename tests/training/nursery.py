@@ -44,7 +44,7 @@ def be_a_training(order: dict[str, Any]) -> NoReturn:
         os.environ.update(order.get("environment", {}))
         with logging_to(log_file(order)):
             code = 0 if train_here(order) is FitOutcome.FINISHED else 75
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - written down for the test that waits
         with log_file(order).open("a") as stream:
             traceback.print_exc(file=stream)
     finally:

@@ -16,7 +16,7 @@ def change(modules: dict[str, nn.Module]) -> None:
     with torch.no_grad():
         for module in modules.values():
             for tensor in module.state_dict().values():
-                tensor += 1
+                tensor.add_(1)
 
 
 def weights(modules: dict[str, nn.Module]) -> list[torch.Tensor]:

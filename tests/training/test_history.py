@@ -22,8 +22,8 @@ def make_entries(count: int, *, terms: int = 2) -> list[dict[str, Any]]:
             "epoch": epoch,
             "step": 10 * epoch,
             "lr": 0.1 / epoch,
-            "train": {name: 1 / epoch for name in names},
-            "held_out": {**{name: 1.2 / epoch for name in names}, "psnr": 20.0 + epoch},
+            "train": dict.fromkeys(names, 1 / epoch),
+            "held_out": {**dict.fromkeys(names, 1.2 / epoch), "psnr": 20.0 + epoch},
             "skipped": 0,
             "timing": {"finished_at": "2025-01-31T12:00:00+00:00", "seconds": 1.0, "samples_per_s": 10.0},
         }

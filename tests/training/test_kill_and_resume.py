@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import time
@@ -79,13 +80,13 @@ def test_killed_again_and_again_one_point_later_each_time(
 
 
 def test_killed_at_random_moments(nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result) -> None:
-    """Fourteen trainings; each is killed at up to four moments, wherever the clock finds it."""
+    """Ten trainings; each is killed at up to four moments, wherever the clock finds it."""
     began = time.monotonic()
     assert nursery.run(tmp_path / "pace", step_s=0.004) == 0
     duration_s = time.monotonic() - began
     chance = random.Random(20)
     killed = 0
-    for number in range(14):
+    for number in range(10):
         folder = tmp_path / f"tiny {number}"
         for _ in range(1 + number % 4):
             snapshot_s = chance.choice([1e-9, 0.02, 60.0])
@@ -96,7 +97,7 @@ def test_killed_at_random_moments(nursery: Any, tmp_path: Path, expected: dict[s
             killed += code == KILLED
         assert nursery.run(folder) == 0, folder.with_suffix(".log").read_text()
         assert_same(folder, expected, result_of)
-    assert killed >= 14
+    assert killed >= 10
 
 
 def test_asked_to_stop_at_random_moments(
@@ -119,10 +120,6 @@ def test_killed_with_loader_processes_none_of_them_lives_on(
     folder = tmp_path / "tiny"
     pid = nursery.start(folder, workers=2, step_s=0.2)
     workers = await_children(pid, 2)
-    nursery_pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    assert nursery_pid != pid
-    import os
-
     os.kill(pid, signal.SIGKILL)
     assert nursery.wait(pid) == KILLED
     end = time.monotonic() + 10

@@ -80,13 +80,13 @@ def test_each_optimiser_learns_from_its_own_loss_only() -> None:
         )
         with torch.no_grad():
             for weight, slope in zip(reference.critic.parameters(), critic, strict=True):
-                weight -= 0.1 * slope
+                weight.sub_(0.1 * slope)
         forger = torch.autograd.grad(
             F.softplus(-reference.critic(reference.forger(batch["x"]))).mean(), list(reference.forger.parameters())
         )
         with torch.no_grad():
             for weight, slope in zip(reference.forger.parameters(), forger, strict=True):
-                weight -= 0.05 * slope
+                weight.sub_(0.05 * slope)
     for name, module in recipe.modules.items():
         expected = reference.modules[name].state_dict()
         assert all(torch.allclose(expected[key], value, atol=1e-6) for key, value in module.state_dict().items())

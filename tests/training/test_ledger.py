@@ -40,11 +40,9 @@ def test_means_are_the_same_to_the_last_bit_after_a_restart_at_any_step(
             broken = reopened(broken)
         for ledger in (straight, broken):
             ledger.count_step({"loss": value}, samples=samples, seconds=0.1)
-    for ledger in (straight, reopened(broken)):
+    broken = reopened(broken) if stop == len(steps) else broken
+    for ledger in (straight, broken):
         ledger.close_epoch({"loss": 0.5}, metric=LOSS, total_steps=len(steps), lr=0.1)
-    for ledger in (straight, broken := reopened(broken)):
-        assert ledger.step == len(steps) or ledger.entries
-    broken.close_epoch({"loss": 0.5}, metric=LOSS, total_steps=len(steps), lr=0.1)
     assert without_timing(broken.entries[0]) == without_timing(straight.entries[0])
 
 
@@ -56,7 +54,8 @@ def test_a_mean_is_weighted_by_samples(steps: list[tuple[float, int]]) -> None:
     total = sum(samples for _, samples in steps)
     mean = sums.means()["loss"]
     assert mean is not None
-    assert math.isclose(mean, math.fsum(value * samples for value, samples in steps) / total, rel_tol=1e-9, abs_tol=1e-6)
+    exact = math.fsum(value * samples for value, samples in steps) / total
+    assert math.isclose(mean, exact, rel_tol=1e-9, abs_tol=1e-6)
 
 
 def test_figures_that_are_not_finite_are_left_out_one_by_one() -> None:

@@ -22,7 +22,12 @@ def test_seeds_and_orders_are_the_same_on_every_machine_and_in_every_version() -
 
 def test_every_part_of_a_name_matters() -> None:
     names = [(1, "main", "step", 1, 2), (2, "main", "step", 1, 2), (1, "other", "step", 1, 2)]
-    names += [(1, "main", "sample", 1, 2), (1, "main", "step", 2, 1), (1, "main", "step", 12), (1, "main", "step", "12")]
+    names += [
+        (1, "main", "sample", 1, 2),
+        (1, "main", "step", 2, 1),
+        (1, "main", "step", 12),
+        (1, "main", "step", "12"),
+    ]
     seeds = [seed_for(*name) for name in names]
     assert len(set(seeds)) == len(names)
     assert all(0 <= seed < 2**63 for seed in seeds)
@@ -66,7 +71,9 @@ def test_an_epoch_continued_at_any_step_is_the_rest_of_the_same_epoch(
 def test_a_sample_is_augmented_differently_in_each_epoch() -> None:
     sampler = Sampler(5, "main", 10)
     first, second = (
-        dict(zip(draw.indices, draw.seeds, strict=True)) for epoch in (0, 1) for draw in sampler.training(10, epoch=epoch)
+        dict(zip(draw.indices, draw.seeds, strict=True))
+        for epoch in (0, 1)
+        for draw in sampler.training(10, epoch=epoch)
     )
     assert first.keys() == second.keys()
     assert all(first[index] != second[index] for index in first)
@@ -80,9 +87,7 @@ def test_held_out_samples_come_in_order_and_all_of_them(count: int, batch_size: 
 
 
 def test_held_out_seeds_do_not_depend_on_the_batch_size() -> None:
-    small, large = (
-        [seed for draw in Sampler(5, "main", size).held_out(10) for seed in draw.seeds] for size in (3, 10)
-    )
+    small, large = ([seed for draw in Sampler(5, "main", size).held_out(10) for seed in draw.seeds] for size in (3, 10))
     assert small == large
 
 

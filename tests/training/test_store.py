@@ -94,7 +94,9 @@ def test_damage_reaches_the_second_name_of_the_same_bytes(folder: Path) -> None:
     assert newest(folder) == ("epoch_0001.pth", 1, 0)
 
 
-@pytest.mark.parametrize(("source", "target"), [("epoch_0001.pth", "epoch_0003.pth"), ("epoch_0003.pth", "snapshot.pth")])
+@pytest.mark.parametrize(
+    ("source", "target"), [("epoch_0001.pth", "epoch_0003.pth"), ("epoch_0003.pth", "snapshot.pth")]
+)
 def test_a_sound_file_in_the_wrong_place_is_not_used(folder: Path, source: str, target: str) -> None:
     content = (folder / source).read_bytes()
     (folder / "snapshot.pth").unlink()

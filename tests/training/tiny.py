@@ -54,7 +54,12 @@ class TinyRecipe:
 
     def __init__(self, *, step_s: float = 0.0, metric: Metric | None = None) -> None:
         self._model = nn.Sequential(
-            nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.3), nn.Flatten(), nn.Linear(144, 1)
+            nn.Conv2d(2, 4, 3, padding=1),
+            nn.BatchNorm2d(4),
+            nn.ReLU(),
+            nn.Dropout(0.3),
+            nn.Flatten(),
+            nn.Linear(144, 1),
         )
         self._step_s = step_s
         self._metric = metric or Metric("loss")
