@@ -13,6 +13,7 @@ from synctalk.config import AUDIO_RATE_HZ, FPS
 
 _VOICE_HZ = (120.0, 4000.0)
 _LEAST_DB = -120.0
+_BLOCK_FRAMES = 1000
 
 _FLOOR_REACH_FRAMES = 3 * FPS  # the quietest moment within this distance is the floor
 _ON_ABOVE_FLOOR_DB, _OFF_ABOVE_FLOOR_DB = 9.0, 5.0
@@ -54,16 +55,17 @@ def voice_level(samples: NDArray[np.float32], *, rate_hz: int = AUDIO_RATE_HZ) -
     Shape:
         samples `[T]` -> result `[ceil(25 T / rate_hz)]`.
     """
-    if not len(samples):
-        return np.zeros(0)
+    frames = -(-len(samples) * FPS // rate_hz)
+    edges = np.append(np.arange(frames) * rate_hz // FPS, len(samples))
     highest_hz = min(_VOICE_HZ[1], 0.45 * rate_hz)
     band = signal.butter(2, (_VOICE_HZ[0], highest_hz), "bandpass", fs=rate_hz, output="sos")
-    power = signal.sosfilt(band, np.asarray(samples, np.float64)) ** 2
-    frames = -(-len(power) * FPS // rate_hz)
-    edges = np.arange(frames) * rate_hz // FPS
-    lengths = np.diff(np.append(edges, len(power)))
-    mean = np.add.reduceat(power, edges) / lengths
-    return np.asarray(10 * np.log10(np.maximum(mean, 10 ** (_LEAST_DB / 10))))
+    memory = np.zeros((len(band), 2))
+    power = np.empty(frames)
+    for first in range(0, frames, _BLOCK_FRAMES):
+        inside = edges[first : first + _BLOCK_FRAMES + 1]
+        voice, memory = signal.sosfilt(band, samples[inside[0] : inside[-1]].astype(np.float64), zi=memory)
+        power[first : first + len(inside) - 1] = np.add.reduceat(voice**2, inside[:-1] - inside[0]) / np.diff(inside)
+    return np.asarray(10 * np.log10(np.maximum(power, 10 ** (_LEAST_DB / 10))))
 
 
 def _floor(level_db: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synctalk.media import vad as module
 from synctalk.media.audio import read_audio
 from synctalk.media.vad import find_speech, voice_level
 
@@ -99,3 +100,10 @@ def test_the_level_of_a_tone_is_its_power() -> None:
     level = voice_level((0.1 * np.sin(2 * np.pi * 1000 * times)).astype(np.float32))
     np.testing.assert_allclose(level[3:], 10 * np.log10(0.1**2 / 2), atol=0.2)
     assert (voice_level(np.zeros(RATE_HZ, np.float32)) == -120).all()
+
+
+def test_blocks_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = syllables(2.3)[:-77]
+    whole = voice_level(sound)
+    monkeypatch.setattr(module, "_BLOCK_FRAMES", 7)
+    np.testing.assert_allclose(voice_level(sound), whole, atol=1e-9)
