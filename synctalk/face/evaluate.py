@@ -26,6 +26,7 @@ from synctalk.face.footage import Footage, open_footage
 from synctalk.face.generator import Generator, load_generator
 from synctalk.face.lipsync import heard_when_speaking
 from synctalk.face.opening import mouth_opening
+from synctalk.face.render import find_checkpoint
 from synctalk.face.sync_score import Judge, SyncScore, sync_score
 from synctalk.face.syncnet import SyncNet
 from synctalk.face.syncnet_recipe import MODEL
@@ -71,7 +72,7 @@ def evaluate_dataset(
     """
     folder = workspace.training("main")
     footage = open_footage(workspace)
-    chosen = checkpoint or folder
+    chosen = find_checkpoint(workspace, checkpoint)
     generator = load_generator(chosen, device=device)
     progress = progress or Progress(None, dataset=workspace.name, stage="evaluate")
     examination = Examination(

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from synctalk.files import write_bytes
+from synctalk import files
 
 Image = NDArray[np.uint8]
 
@@ -44,7 +44,7 @@ def write_strip(path: Path, true: Image, rendered: Image, openings: NDArray[np.f
         columns.append(_titled(tiles, f"frame {first_frame + index}, open {openings[index]:.2f}"))
     sheet = np.hstack(columns)
     _, encoded = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-    write_bytes(path, encoded.tobytes())
+    files.write_bytes(path, encoded.tobytes())
 
 
 def _chosen(openings: NDArray[np.float64]) -> list[int]:

@@ -10,6 +10,7 @@ Call tree of `render_dataset`:
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from collections.abc import Generator as Stream
@@ -128,7 +129,7 @@ class Renderer:
             InputError: It is not.
         """
         footage = open_footage(workspace)
-        checkpoint = options.checkpoint or workspace.training("main")
+        checkpoint = find_checkpoint(workspace, options.checkpoint)
         generator = load_generator(checkpoint, device=options.device, asr_model=options.asr_model, mode=options.asr)
         return cls(footage, generator, options, model=f"{checkpoint.parent.name}/{checkpoint.name}")
 
@@ -233,6 +234,20 @@ def render_dataset(
     return Renderer.open(workspace, options or RenderOptions()).render(
         audio, out, progress=progress, should_stop=should_stop
     )
+
+
+def find_checkpoint(workspace: Workspace, chosen: Path | None = None) -> Path:
+    """The checkpoint to use: the chosen file or folder, else the folder of the dataset's main training.
+
+    Raises:
+        InputError: Nothing was chosen and nothing is trained.
+    """
+    folder = workspace.training("main")
+    if chosen is None and not folder.is_dir():
+        raise InputError(
+            f"nothing is trained for {workspace.name!r} yet", hint=f"synctalk run {shlex.quote(workspace.name)}"
+        )
+    return chosen or folder
 
 
 def read_sound(audio: Path) -> NDArray[np.float32]:

@@ -1,6 +1,7 @@
 """A small prepared recording of the drawn presenter, and a stand-in for the trained network."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,13 +12,17 @@ import torch
 
 from synctalk.config import SAMPLES_PER_FRAME
 from synctalk.face.footage import Footage, open_footage
+from synctalk.face.mask import face_masks
+from synctalk.face.mouthnet import MODEL, MouthNet
 from synctalk.face.presenter import Performance, film_presenter, perform_babble
+from synctalk.face.recording import open_recording
 from synctalk.files import write_json
 from synctalk.media.audio import read_soundtrack, write_wav
 from synctalk.media.crop import fit_box, smooth_boxes, warp
 from synctalk.media.landmarks import FaceTracker
 from synctalk.media.mel import mel_spectrogram
 from synctalk.media.video import FrameReader
+from synctalk.training.checkpoint import Checkpoint, Facts, save_checkpoint
 from synctalk.workspace import Workspace
 
 SIZE_PX = 64
@@ -88,6 +93,21 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, performance: Performance
 def save(folder: Path, **arrays: np.ndarray) -> None:
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
+
+
+@pytest.fixture
+def trained(workspace: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of `workspace` with the checkpoint of a tiny generator that has learned nothing."""
+    shutil.copytree(workspace.root, tmp_path / "trained")
+    copied = Workspace(tmp_path / "trained", workspace.name)
+    recording = open_recording(copied.face)
+    masks = face_masks(recording.points[recording.is_usable], size_px=SIZE_PX)
+    torch.manual_seed(0)
+    models = {MODEL: MouthNet(masks, channels=8).state_dict()}
+    facts = Facts(stage="main", fingerprint="", generation=0, epoch=1, settings={"main": {}})
+    copied.training("main").mkdir(parents=True)
+    save_checkpoint(copied.training("main") / "best.pth", Checkpoint(facts=facts, models=models))
+    return copied
 
 
 @pytest.fixture

@@ -5,11 +5,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from synctalk.face.evaluate import REPORT, STRIP, Examination
-from synctalk.face.evaluation import Evaluation, summarise
-from synctalk.face.evaluation_strip import write_strip
-from synctalk.face.witness import Witness
-from synctalk.media.landmarks import FaceTracker
+from synctalk.errors import InputError
+from synctalk.face.evaluate import REPORT, STRIP, Examination, evaluate_dataset
+from synctalk.face.evaluation import Evaluation
+from synctalk.face.syncnet import SyncNet
 from synctalk.progress import Progress
 
 
@@ -54,18 +53,6 @@ def test_writes_figures_and_picture(footage, painter, tmp_path) -> None:
     assert msgspec.json.decode((tmp_path / REPORT).read_bytes(), type=Evaluation) == found
     picture = cv2.imread(str(tmp_path / STRIP))
     assert picture.std() > 20
-    text = summarise(found)
-    assert "opening correlation shuffled" in text
-    assert "sync accuracy" in text
-    assert "unknown" in text
-
-
-def test_frames_without_a_face_are_unknown(footage, painter) -> None:
-    with FaceTracker() as tracker:
-        witness = Witness(footage, painter, first=18, count=6, tracker=tracker)
-        seen = witness.watch(np.zeros(6 * 640, np.float32), has_pictures=True, tick=lambda: None)
-    assert np.isfinite(seen.points[:, 0, 0]).tolist() == [True, True, False, False, True, True]
-    assert len(seen.seams) == 4
 
 
 def test_stops_when_asked_and_writes_nothing(footage, painter, tmp_path) -> None:
@@ -73,10 +60,29 @@ def test_stops_when_asked_and_writes_nothing(footage, painter, tmp_path) -> None
     assert not list(tmp_path.iterdir())
 
 
-def test_strip_orders_faces_from_closed_to_open(tmp_path) -> None:
-    openings = np.array([0.5, np.nan, 0.1, 0.3])
-    true = np.stack([np.full((32, 32, 3), 10 * number, np.uint8) for number in range(4)])
-    write_strip(tmp_path / "strip.png", true, true, openings, first_frame=7)
-    picture = cv2.imread(str(tmp_path / "strip.png"))
-    row = picture[100, 100::228, 0]
-    assert row.tolist() == [20, 30, 0]
+def test_asks_the_judge_when_there_is_one(footage, painter, tmp_path) -> None:
+    assert examine(footage, painter, tmp_path).sync_accuracy is None
+    found = examine(footage, painter, tmp_path, judge=SyncNet().eval())
+    assert 0 <= found.sync_accuracy <= 1
+    assert 0 <= found.sync_accuracy_true <= 1
+    assert abs(found.sync_offset_frames) <= 15
+
+
+def test_measures_a_trained_dataset_and_writes_beside_its_checkpoints(trained) -> None:
+    found = evaluate_dataset(trained, device="cpu")
+    assert found.frames == 6
+    assert found.psnr_frame > 20
+    assert found.model == "anna 1/main"
+    assert {REPORT, STRIP} <= {path.name for path in trained.training("main").iterdir()}
+
+
+def test_of_a_dataset_without_a_training_names_the_command(workspace) -> None:
+    with pytest.raises(InputError, match="nothing is trained") as caught:
+        evaluate_dataset(workspace, device="cpu")
+    assert "synctalk run" in caught.value.hint
+
+
+def test_of_too_short_a_recording_is_refused(footage, painter, tmp_path) -> None:
+    footage.recording.points[:20] = np.nan
+    with pytest.raises(InputError, match="held out"):
+        examine(footage, painter, tmp_path)

@@ -99,6 +99,17 @@ class TestMouth:
         assert (darker > 20) == is_open
 
 
+class TestDataset:
+    def test_that_is_trained_speaks(self, trained, speech, tmp_path) -> None:
+        result = render_dataset(trained, speech, tmp_path / "out.mp4", options=RenderOptions(preset=FAST, device="cpu"))
+        assert (result.outcome, result.frames) == (Outcome.FINISHED, 55)
+        assert read_provenance(tmp_path / "out.mp4")["model"] == "anna 1/main"
+
+    def test_that_is_not_trained_names_the_command(self, workspace, speech, tmp_path) -> None:
+        with pytest.raises(InputError, match="nothing is trained"):
+            render_dataset(workspace, speech, tmp_path / "out.mp4")
+
+
 class TestWalk:
     def test_begins_at_the_wrapped_start_frame(self, footage, painter, speech, tmp_path) -> None:
         frames = render(footage, painter, speech, tmp_path / "out.mp4", start_frame=30 + 66, crf=1)
