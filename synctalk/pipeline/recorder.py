@@ -1,0 +1,188 @@
+"""The only writer of the state file: loads it, mends it, and commits every change of a stage's record.
+
+Each commit writes the state first and then the copy of the record beside the stage's results; from those copies a lost
+state file is rebuilt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import platform
+import socket
+from importlib import metadata
+from pathlib import Path
+
+import msgspec
+
+from synctalk import __version__, files
+from synctalk.errors import SynctalkError
+from synctalk.log import get_logger, logging_to
+from synctalk.pipeline.freshness import Decision, Verdict
+from synctalk.pipeline.graph import StageGraph
+from synctalk.pipeline.stage import Journal, Outcome, Stage, StageResult
+from synctalk.process import own_command
+from synctalk.state import (
+    CHECKPOINT_HISTORY,
+    Best,
+    Failure,
+    Loaded,
+    Output,
+    Record,
+    State,
+    Status,
+    is_older_file,
+    read_state,
+    save_state,
+    set_aside,
+    utc_now,
+)
+from synctalk.workspace import Workspace
+
+RECORD_FILE = "record.json"
+_REPORTED_LIBRARIES = ("torch", "numpy", "mediapipe", "av")
+_log = get_logger(__name__)
+
+
+class Recorder:
+    """Keeps the state of one dataset.
+
+    Args:
+        workspace: The dataset.
+        graph: The line whose stages have records.
+    """
+
+    def __init__(self, workspace: Workspace, graph: StageGraph) -> None:
+        self._workspace = workspace
+        self._graph = graph
+        self._state = State()
+
+    def look(self) -> None:
+        """Know the state on disk without changing anything.
+
+        Raises:
+            StateError: A newer program wrote it.
+        """
+        self._state = self._read().state
+
+    def load(self) -> bool:
+        """Know the state on disk and mend it where it is older or unreadable; the caller holds the lock.
+
+        Returns:
+            Whether the file had to be changed; as it was, it is kept beside.
+
+        Raises:
+            StateError: A newer program wrote it.
+            StorageError: The disk refused.
+        """
+        loaded = self._read()
+        for note in loaded.notes:
+            _log.warning("%s: %s", self._workspace.name, note)
+        self._state = loaded.state
+        if not (loaded.needs_rebuild or is_older_file(self._workspace.state_file)):
+            return False
+        kept = set_aside(self._workspace.state_file)
+        if kept is not None:
+            _log.warning("the file as it was is kept as %s", kept.name)
+        save_state(self._workspace.state_file, self._state)
+        return True
+
+    def known(self, stage: Stage) -> Record:
+        """The record of a stage, an empty one when it never ran."""
+        return self._state.stages.get(stage.name, Record())
+
+    def start(self, decision: Decision) -> Record:
+        """Commit that a stage runs now; one that starts over gets a new record of the next generation."""
+        stage = decision.stage
+        record = self._state.record(stage.name)
+        if decision.verdict is Verdict.RUN:
+            is_restart = bool(record.started_at)
+            record = Record(generation=record.generation + is_restart, attempts=record.attempts)
+            self._state.stages[stage.name] = record
+        record.status = Status.RUNNING
+        record.fingerprint = decision.fingerprint
+        record.target_epochs = decision.target_epochs
+        record.reasons = list(decision.reasons)
+        record.attempts += 1
+        record.error = None
+        record.started_at, record.ended_at = utc_now(), ""
+        record.host, record.pid, record.command = socket.gethostname(), os.getpid(), own_command()
+        record.versions = installed_versions()
+        self._commit(stage)
+        return record
+
+    def journal_of(self, stage: Stage) -> Journal:
+        """How the running stage tells what it has committed."""
+        record = self._state.record(stage.name)
+
+        def journal(*, epochs: int, step: int, checkpoint: Path | None = None, best: Best | None = None) -> None:
+            record.epochs, record.step = epochs, step
+            if checkpoint is not None:
+                path = str(checkpoint.relative_to(self._workspace.root))
+                history = [known for known in record.checkpoints if known != path]
+                record.checkpoints = [*history, path][-CHECKPOINT_HISTORY:]
+            if best is not None:
+                record.best = best
+            self._commit(stage)
+
+        return journal
+
+    def finish(self, stage: Stage, result: StageResult, outputs: list[Output], *, seconds: float) -> None:
+        """Commit how a stage ended; `outputs` are kept when it finished."""
+        record = self._state.record(stage.name)
+        if result.outcome is Outcome.FINISHED:
+            record.status, record.outputs = Status.DONE, outputs
+        else:
+            record.status = Status.INTERRUPTED
+        record.summary = dict(result.summary) or record.summary
+        self._end(stage, record, seconds)
+
+    def fail(self, stage: Stage, error: Exception, *, seconds: float) -> None:
+        """Commit that a stage failed, with its traceback in the stage's log."""
+        record = self._state.record(stage.name)
+        log_file = self._workspace.log_file(stage.name)
+        record.status = Status.FAILED
+        message = (error.message if isinstance(error, SynctalkError) else str(error)) or type(error).__name__
+        record.error = Failure(type(error).__name__, message, str(log_file.relative_to(self._workspace.root)))
+        # The failure itself matters more than not being able to note it (the disk may be full).
+        with contextlib.suppress(SynctalkError, OSError):
+            with logging_to(log_file):
+                logging.getLogger(__name__).debug("stage %s failed", stage.name, exc_info=error)
+            self._end(stage, record, seconds)
+
+    def _end(self, stage: Stage, record: Record, seconds: float) -> None:
+        record.ended_at = utc_now()
+        record.seconds += round(seconds, 1)
+        self._commit(stage)
+
+    def _commit(self, stage: Stage) -> None:
+        save_state(self._workspace.state_file, self._state)
+        folder = files.make_folder(stage.folder(self._workspace))
+        files.write_json(folder / RECORD_FILE, self._state.record(stage.name))
+
+    def _read(self) -> Loaded:
+        loaded = read_state(self._workspace.state_file, dataset=self._workspace.name)
+        if loaded.needs_rebuild:
+            for stage in self._graph.stages:
+                record = read_record(stage, self._workspace)
+                if record is not None:
+                    loaded.state.stages[stage.name] = record
+        return loaded
+
+
+def read_record(stage: Stage, workspace: Workspace) -> Record | None:
+    """The copy of a stage's record beside its results, from which a lost state file is rebuilt."""
+    try:
+        return msgspec.json.decode((stage.folder(workspace) / RECORD_FILE).read_bytes(), type=Record)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of this program, Python and the libraries that can bend a result."""
+    versions = {"synctalk": __version__, "python": platform.python_version()}
+    for library in _REPORTED_LIBRARIES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[library] = metadata.version(library)
+    return versions
