@@ -35,7 +35,8 @@ def execute(args: argparse.Namespace) -> ExitCode:
     """
     workspace = Workspace(args.root, args.name)
     checkpoint = find_checkpoint(workspace, args.checkpoint)
-    from synctalk.face.evaluate import evaluate, format_evaluation  # noqa: PLC0415 - loads torch, only needed here
+    from synctalk.face.evaluate import evaluate  # noqa: PLC0415 - loads torch, only needed here
+    from synctalk.face.evaluation import format_evaluation  # noqa: PLC0415 - the same
 
     stop = StopFlag()
     with stopping_on_signals(stop):

@@ -51,6 +51,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
     options = RenderOptions(
         checkpoint=checkpoint,
         device=args.device,
+        asr_model=args.ave,
         loop=Loop.FORWARD if args.forward else Loop.PING_PONG,
         start_frame=args.start_frame,
         returns=args.loop_back,

@@ -47,7 +47,7 @@ _MOST_SHUFFLES = 4
 _FEWEST_FRAMES = 5
 
 
-def evaluate_dataset(
+def evaluate(
     workspace: Workspace,
     *,
     checkpoint: Path | None = None,

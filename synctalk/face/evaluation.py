@@ -1,6 +1,6 @@
 """The figures of an evaluation: what `evaluation.json` holds, and how it is told to people. Plain data, no numpy.
 
-Writer: `evaluate_dataset`. Readers: the command line, the dashboard, any program.
+Writer: `evaluate`. Readers: the command line, the dashboard, any program.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Evaluation(msgspec.Struct, kw_only=True):
     sync_offset_frames: int | None = None
 
 
-def summarise(evaluation: Evaluation) -> str:
+def format_evaluation(evaluation: Evaluation) -> str:
     """The figures for people, one per line, each with what it means."""
     measured = f"{evaluation.frames} held-out frames from frame {evaluation.first_frame}"
     lines = [f"{evaluation.dataset}: {measured}, model {evaluation.model}"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from synctalk.errors import InputError
-from synctalk.face.evaluate import REPORT, STRIP, Examination, evaluate_dataset
+from synctalk.face.evaluate import REPORT, STRIP, Examination, evaluate
 from synctalk.face.evaluation import Evaluation
 from synctalk.face.syncnet import SyncNet
 from synctalk.progress import Progress
@@ -69,7 +69,7 @@ def test_asks_the_judge_when_there_is_one(footage, painter, tmp_path) -> None:
 
 
 def test_measures_a_trained_dataset_and_writes_beside_its_checkpoints(trained) -> None:
-    found = evaluate_dataset(trained, device="cpu")
+    found = evaluate(trained, device="cpu")
     assert found.frames == 6
     assert found.psnr_frame > 20
     assert found.model == "anna 1/main"
@@ -78,7 +78,7 @@ def test_measures_a_trained_dataset_and_writes_beside_its_checkpoints(trained) -
 
 def test_of_a_dataset_without_a_training_names_the_command(workspace) -> None:
     with pytest.raises(InputError, match="nothing is trained") as caught:
-        evaluate_dataset(workspace, device="cpu")
+        evaluate(workspace, device="cpu")
     assert "synctalk run" in caught.value.hint
 
 

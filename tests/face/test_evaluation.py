@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from synctalk.face.evaluation import Evaluation, summarise
+from synctalk.face.evaluation import Evaluation, format_evaluation
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def evaluation() -> Evaluation:
 
 
 def test_summary_names_every_figure(evaluation) -> None:
-    text = summarise(evaluation)
+    text = format_evaluation(evaluation)
     assert "анна 1: 6 held-out frames from frame 60, model anna/main" in text
     assert "31.2 dB" in text
     told = {line.split("  ")[1].strip() for line in text.splitlines()[1:]}
@@ -25,7 +25,7 @@ def test_summary_names_every_figure(evaluation) -> None:
 
 
 def test_summary_says_what_is_unknown(evaluation) -> None:
-    line = next(line for line in summarise(evaluation).splitlines() if "sync accuracy  " in line)
+    line = next(line for line in format_evaluation(evaluation).splitlines() if "sync accuracy  " in line)
     assert "unknown" in line
 
 
