@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
 from synctalk.errors import InputError, MissingPartError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 Mode = Literal["ave", "hubert", "wenet"]
 
@@ -71,39 +67,6 @@ def check_asr(mode: str, model_path: str | Path) -> Mode:
             hint="use --asr ave (learned with the mouth, nothing to install) or --asr hubert",
         )
     raise InputError(f"there are no audio features called {mode!r}", hint="use --asr ave or --asr hubert")
-
-
-def features_for(
-    mode: Mode, samples: NDArray[np.float32], *, frames: int, model_path: str | Path, device: str = "cpu"
-) -> NDArray[np.float32]:
-    """What the older network hears at each frame; the same function for training and rendering.
-
-    Frame i sees feature rows i - 8 .. i + 7. Rows before the first and after the last are copies of the first and the
-    last (edge replication): rows of zeros, which the older training used, sound like nothing a person ever says and
-    open the mouth at both ends of a clip.
-
-    Args:
-        mode: `ave` or `hubert`.
-        samples: Mono sound in [-1, 1] at 16 kHz.
-        frames: How many video frames, at 25 per second; the sound may be longer or shorter.
-        model_path: File with AVE weights, or folder of a HuBERT model.
-        device: Where the feature extractor runs.
-
-    Shape:
-        samples `[T]` -> result `[frames, C, H, W]` as `FEATURE_SHAPES` says.
-
-    Returns:
-        A read-only view in which neighbours share memory (an hour of sound needs 180 MB for ave, not 3 GB); copy what
-        goes into a tensor.
-
-    Raises:
-        InputError: As `check_asr`; also when no AVE weights are given or they are not those of an AVE encoder.
-        MissingPartError: As `check_asr`.
-    """
-    from synctalk.face import audio_features  # noqa: PLC0415 (torch, only once there is a sound to listen to)
-
-    listener = audio_features.open_listener(mode, str(model_path), device=device)
-    return listener.features(samples, frames=frames)
 
 
 def _check_ave(model_path: str) -> None:

@@ -90,7 +90,7 @@ class AveListener:
         self._encoder = encoder.eval()
 
     def features(self, samples: Floats, *, frames: int) -> Floats:
-        """What is heard around each frame; see `asr.features_for`.
+        """What is heard around each frame; see `features_for`.
 
         Shape:
             samples `[T]` -> result `[N, 32, 16, 16]`, a read-only view.
@@ -131,7 +131,7 @@ class HubertListener:
         self._is_normalising = _is_normalising(folder)
 
     def features(self, samples: Floats, *, frames: int) -> Floats:
-        """What is heard around each frame; see `asr.features_for`.
+        """What is heard around each frame; see `features_for`.
 
         The loudness is levelled over the whole of `samples` where the model wants that.
 
@@ -165,6 +165,34 @@ def open_listener(mode: Mode, model_path: str, *, device: str = "cpu") -> AveLis
             hint="add --set main.asr_model=FILE, where FILE is the audio_visual_encoder.pth it was trained with",
         )
     return AveListener(load_ave(Path(model_path)).to(device))
+
+
+def features_for(mode: Mode, samples: Floats, *, frames: int, model_path: str | Path, device: str = "cpu") -> Floats:
+    """What the older network hears at each frame; the same function for training and rendering.
+
+    Frame i sees feature rows i - 8 .. i + 7. Rows before the first and after the last are copies of the first and the
+    last (edge replication): rows of zeros, which the older training used, sound like nothing a person ever says and
+    open the mouth at both ends of a clip.
+
+    Args:
+        mode: `ave` or `hubert`.
+        samples: Mono sound in [-1, 1] at 16 kHz.
+        frames: How many video frames, at 25 per second; the sound may be longer or shorter.
+        model_path: File with AVE weights, or folder of a HuBERT model.
+        device: Where the feature extractor runs.
+
+    Shape:
+        samples `[T]` -> result `[frames, C, H, W]` as `FEATURE_SHAPES` says.
+
+    Returns:
+        A read-only view in which neighbours share memory (an hour of sound needs 180 MB for ave, not 3 GB); copy what
+        goes into a tensor.
+
+    Raises:
+        InputError: As `check_asr`; also when no AVE weights are given or they are not those of an AVE encoder.
+        MissingPartError: As `check_asr`.
+    """
+    return open_listener(mode, str(model_path), device=device).features(samples, frames=frames)
 
 
 def paired_rows(samples: Floats, listen: Callable[[Floats], Floats]) -> Floats:

@@ -110,7 +110,7 @@ class Unet328Generator:
         return cls(unet, AveListener(ave.to(device)), device=device)
 
     def hear(self, samples: Floats, *, frames: int) -> Floats:
-        """The audio features of each frame `[frames, C, H, W]`; see `asr.features_for`."""
+        """The audio features of each frame `[frames, C, H, W]`; see `audio_features.features_for`."""
         return self._listener.features(samples, frames=frames)
 
     def predict(self, targets: Images, references: Images, audio: Floats) -> Images:

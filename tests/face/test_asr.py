@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from synctalk.errors import ExitCode, InputError, MissingPartError
 from synctalk.face import audio_features
-from synctalk.face.asr import FEATURE_SHAPES, check_asr, features_for
+from synctalk.face.asr import FEATURE_SHAPES, check_asr
 from synctalk.face.ave import AudioEncoder
 from synctalk.media.mel import mel_spectrogram
 
@@ -73,7 +73,7 @@ def test_what_cannot_work_is_refused_with_advice(mode, model, error, message):
 def test_ave_needs_no_weights_to_train_but_some_to_listen():
     assert check_asr("ave", "") == "ave"
     with pytest.raises(InputError, match="needs the weights of the AVE audio encoder"):
-        features_for("ave", voice(1), frames=25, model_path="")
+        audio_features.features_for("ave", voice(1), frames=25, model_path="")
 
 
 def test_what_the_hubert_folder_lacks_is_listed(tmp_path):
@@ -129,14 +129,14 @@ def test_there_is_one_mel_window_per_frame_but_the_last(seconds):
 
 @pytest.mark.parametrize("seconds", [0, 0.01, 0.04, 0.3])
 def test_even_a_moment_of_sound_has_features(ave_file, seconds):
-    features = features_for("ave", voice(seconds), frames=9, model_path=ave_file)
+    features = audio_features.features_for("ave", voice(seconds), frames=9, model_path=ave_file)
     assert features.shape == (9, 32, 16, 16)
     assert np.isfinite(features).all()
 
 
 def test_ave_features_are_the_encoded_windows_in_the_older_layout(ave_file, encoder):
     samples = voice(2)
-    features = features_for("ave", samples, frames=50, model_path=ave_file)
+    features = audio_features.features_for("ave", samples, frames=50, model_path=ave_file)
     windows = torch.from_numpy(audio_features.mel_rows(mel_spectrogram(samples)))
     with torch.inference_mode():
         vectors = encoder(windows[:, None]).numpy()
@@ -154,14 +154,14 @@ def test_a_training_of_the_encoder_hears_what_rendering_hears(ave_file, encoder)
     assert windows.shape == (30, 16, 80, 16)
     with torch.inference_mode():
         vectors = encoder(torch.tensor(windows[[0, 17, 29]]).reshape(-1, 1, 80, 16)).numpy()
-    features = features_for("ave", samples, frames=30, model_path=ave_file)
+    features = audio_features.features_for("ave", samples, frames=30, model_path=ave_file)
     np.testing.assert_allclose(vectors.reshape(3, *FEATURE_SHAPES["ave"]), features[[0, 17, 29]], rtol=1e-4, atol=1e-4)
 
 
 def test_a_stretch_of_a_long_sound_is_heard_as_in_the_whole(ave_file):
     samples = voice(8)
-    whole = features_for("ave", samples, frames=200, model_path=ave_file)
-    part = features_for("ave", samples[50 * 640 : 150 * 640], frames=100, model_path=ave_file)
+    whole = audio_features.features_for("ave", samples, frames=200, model_path=ave_file)
+    part = audio_features.features_for("ave", samples[50 * 640 : 150 * 640], frames=100, model_path=ave_file)
     np.testing.assert_allclose(part[20:-20], whole[70:130], rtol=1e-4, atol=1e-3)
 
 
@@ -217,10 +217,10 @@ def hubert_folder(tmp_path_factory):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_hubert_features_come_from_a_local_folder(hubert_folder):
-    features = features_for("hubert", voice(2), frames=50, model_path=hubert_folder)
+    features = audio_features.features_for("hubert", voice(2), frames=50, model_path=hubert_folder)
     assert features.shape == (50, 32, 32, 32)
     assert np.isfinite(features).all()
-    louder = features_for("hubert", 0.1 * voice(2), frames=50, model_path=hubert_folder)
+    louder = audio_features.features_for("hubert", 0.1 * voice(2), frames=50, model_path=hubert_folder)
     np.testing.assert_allclose(louder, features, atol=1e-2)
     assert np.abs(features[25] - features[40]).max() > 0.1
 
@@ -231,7 +231,7 @@ def test_a_hubert_that_lacks_weights_is_refused(hubert_folder, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "model.safetensors").write_bytes((hubert_folder / "model.safetensors").read_bytes())
     with pytest.raises(InputError, match=r"lack .* entries, the first is encoder\.layers\.1"):
-        features_for("hubert", voice(1), frames=25, model_path=tmp_path)
+        audio_features.features_for("hubert", voice(1), frames=25, model_path=tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(InputError, match="cannot load a HuBERT model"):
-        features_for("hubert", voice(1), frames=25, model_path=tmp_path)
+        audio_features.features_for("hubert", voice(1), frames=25, model_path=tmp_path)
