@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synctalk.cli import main as synctalk
-from synctalk.pipeline.listing import write_template
 from synctalk.errors import SynctalkError
 from synctalk.log import get_logger, start_console
 from synctalk.older.roots import root_of
+from synctalk.pipeline.listing import write_template
 
 TEMPLATE_FILE = Path("batch_config_template.json")
 _log = get_logger(__name__)
