@@ -76,12 +76,12 @@ def evaluate(
     generator = load_generator(chosen, device=device)
     progress = progress or Progress(None, dataset=workspace.name, stage="evaluate")
     examination = Examination(
-        footage, generator, judge=find_judge(workspace), progress=progress, should_stop=should_stop
+        footage, generator, judge=load_judge(workspace), progress=progress, should_stop=should_stop
     )
     return examination.run(make_folder(folder), model=f"{chosen.parent.name}/{chosen.name}")
 
 
-def find_judge(workspace: Workspace) -> SyncNet | None:
+def load_judge(workspace: Workspace) -> SyncNet | None:
     """The SyncNet of the dataset; None when none was trained or it cannot be read, which is said."""
     path = workspace.training("syncnet") / BEST
     if not path.is_file():
