@@ -136,8 +136,9 @@ class MouthClips:
 class SyncClips:
     """Clips with right and wrong sounds, for training the SyncNet or for judging it.
 
-    Wrong sounds come from the same part of the recording, 3 to 15 frames earlier or later. A sound that nobody could
-    tell from the right one (silence for silence) has weight 0.
+    Wrong sounds come from the same part of the recording, 3 to 15 frames earlier or later; for a held-out part that is
+    too short they may also come from before it. A sound that nobody could tell from the right one (silence for silence)
+    has weight 0.
 
     Args:
         recording: The clip of the person.
@@ -153,7 +154,8 @@ class SyncClips:
         self._starts = clip_starts(recording, is_held_out=is_held_out)
         self._strata = _strata(self._starts)
         first, count = recording.first_held_out, len(recording.crops)
-        self._part = (first, count) if is_held_out else (0, first)
+        is_short = count - first < CLIP_FRAMES + 2 * FARTHEST_SHIFT
+        self._part = (0, first) if not is_held_out else (0 if is_short else first, count)
 
     def __len__(self) -> int:
         return len(self._strata)

@@ -31,7 +31,8 @@ MOUTH_MELS = 24
 _FOLD = 4
 _WIDTHS = (1, 2, 4, 4)
 _AUDIO_FEATURES = 256
-_AUDIO_CHANNELS = 128
+_AUDIO_LAYERS = ((1, 24, (2, 1)), (24, 48, (2, 2)), (48, 64, (2, 2)), (64, 96, (2, 1)))
+"""Channels in, channels out, and stride over bands and time."""
 _PICTURE_CHANNELS = 7
 _CONTEXT = 0.05
 """How much around the hidden part is looked at, as a part of the side."""
@@ -55,23 +56,20 @@ class _AudioEncoder(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        channels = _AUDIO_CHANNELS
+        layers: list[nn.Module] = []
+        for inputs, outputs, stride in _AUDIO_LAYERS:
+            layers += [nn.Conv2d(inputs, outputs, 3, stride, 1), nn.GroupNorm(8, outputs), nn.SiLU()]
         self.layers = nn.Sequential(
-            nn.Conv1d(MEL_BANDS, channels, 3, 1, 1),
-            nn.SiLU(),
-            nn.Conv1d(channels, channels, 3, 2, 1),
-            nn.SiLU(),
-            nn.Conv1d(channels, channels, 3, 2, 1),
-            nn.SiLU(),
+            *layers,
             nn.Flatten(),
-            nn.Linear(channels * (width // 4), _AUDIO_FEATURES),
+            nn.Linear(_AUDIO_LAYERS[-1][1] * (MEL_BANDS // 16) * (width // 4), _AUDIO_FEATURES),
             nn.SiLU(),
             nn.Linear(_AUDIO_FEATURES, _AUDIO_FEATURES),
             nn.SiLU(),
         )
 
     def forward(self, mel: Tensor) -> Tensor:
-        features: Tensor = self.layers(mel / 4)
+        features: Tensor = self.layers(mel[:, None] / 4)
         return features
 
 

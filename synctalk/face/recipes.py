@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from synctalk.config import MainSettings, SyncnetSettings
 from synctalk.errors import InputError, SynctalkError
@@ -22,7 +24,7 @@ from synctalk.face.offset import estimate_offset
 from synctalk.face.opening import mouth_opening
 from synctalk.face.perceptual import load_perceptual_loss
 from synctalk.face.preview import write_preview
-from synctalk.face.recording import Recording, open_recording
+from synctalk.face.recording import open_recording
 from synctalk.face.syncnet import SyncNet
 from synctalk.face.syncnet_recipe import ACCURACY, MODEL, SyncRecipe
 from synctalk.log import get_logger
@@ -51,7 +53,7 @@ def train_syncnet(context: StageContext) -> StageResult:
     """
     settings = context.settings.syncnet
     recording = open_recording(context.workspace.face)
-    offset = _offset_figures(recording)
+    offset = describe_offset(mouth_opening(recording.points), recording.mel)
     plan = _plan(context, "syncnet", settings)
     plan.seed_weights()
     network = SyncNet()
@@ -171,8 +173,14 @@ def _best_figures(engine: Engine) -> dict[str, Any]:
     return {"best_epoch": engine.best.epoch, **entry["held_out"]}
 
 
-def _offset_figures(recording: Recording) -> dict[str, Any]:
-    offset = estimate_offset(mouth_opening(recording.points), recording.mel)
+def describe_offset(openings: NDArray[np.float64], mel: NDArray[np.float32]) -> dict[str, Any]:
+    """How far the sound of a recording is from its picture, for the summary; says it, as a warning when it matters.
+
+    Args:
+        openings: Of the mouth, one per frame; NaN where there is no face `[N]`.
+        mel: What is heard `[M, 80]`.
+    """
+    offset = estimate_offset(openings, mel)
     if not offset.is_certain:
         _log.info("syncnet: whether sound and picture of this recording are in step cannot be told")
         return {"offset_frames": None}
@@ -218,7 +226,7 @@ def _warn_of_deafness(figures: Mapping[str, Any]) -> None:
         _log.warning(
             "main: the mouth hardly follows the sound: with the sound of another moment the error is only %.1f %% "
             "larger. Train longer, or check that sound and picture of the recording are in step (synctalk check)",
-            100 * (gain - 1),
+            100 * max(0.0, gain - 1),
         )
 
 

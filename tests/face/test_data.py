@@ -181,20 +181,33 @@ def test_a_batch_of_sounds_has_these_shapes(recording: Recording):
     }
 
 
-@given(st.integers(0, 2**32), st.booleans(), st.integers(0, FRAMES - CLIP_FRAMES))
-def test_a_wrong_sound_is_never_the_right_one_nor_from_the_other_part(seed: int, is_held_out: bool, start: int):
-    recording = record()
+@pytest.fixture(scope="module")
+def long_recording() -> Recording:
+    return record(2 * FRAMES)
+
+
+@given(seed=st.integers(0, 2**32), is_held_out=st.booleans(), start=st.integers(0, FRAMES))
+def test_a_wrong_sound_is_never_the_right_one_nor_from_the_other_part(
+    long_recording: Recording, seed: int, is_held_out: bool, start: int
+):
+    recording, frames = long_recording, 2 * FRAMES
     first = recording.first_held_out
-    start = first + start % (FRAMES - first - CLIP_FRAMES + 1) if is_held_out else start % (first - CLIP_FRAMES + 1)
+    start = first + start % (frames - first - CLIP_FRAMES + 1) if is_held_out else start % (first - CLIP_FRAMES + 1)
     shifts = SyncClips(recording, is_held_out=is_held_out).shifts(start, np.random.default_rng(seed))
     assert shifts[0] == 0
     used = shifts[1:][shifts[1:] != 0]
     assert (np.abs(used) >= NEAREST_SHIFT).all()
     assert (np.abs(used) <= FARTHEST_SHIFT).all()
-    lowest, highest = (first, FRAMES) if is_held_out else (0, first)
+    lowest, highest = (first, frames) if is_held_out else (0, first)
     assert (start + used >= lowest).all()
     assert (start + used + CLIP_FRAMES <= highest).all()
     assert is_held_out or len(used) == data.WRONG_SOUNDS
+
+
+def test_a_short_held_out_part_borrows_wrong_sounds(recording: Recording):
+    samples = SyncClips(recording, is_held_out=True)
+    shifts = samples.shifts(recording.first_held_out, np.random.default_rng(0))
+    assert (shifts[1:] < 0).sum() == 4
 
 
 def test_silence_for_silence_is_not_held_against_the_sync_net(recording: Recording):
