@@ -117,7 +117,8 @@ def _draw_figure(axes: Axes, entries: Sequence[Entry], name: str) -> None:
     axes.locator_params(axis="x", integer=True, nbins=6)
     axes.locator_params(axis="y", nbins=5)
     axes.grid(visible=True, alpha=0.3)
-    axes.legend(fontsize=8, frameon=False)
+    if axes.lines:
+        axes.legend(fontsize=8, frameon=False)
 
 
 def _mark_best(axes: Axes, entries: Sequence[Entry], metric: Metric) -> None:
