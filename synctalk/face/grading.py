@@ -94,12 +94,16 @@ def _at_most(value: float, *, good: float, usable: float = math.inf) -> Verdict:
     return _at_least(-value, good=-good, usable=-usable)
 
 
+_SHORTEST_S = 2
+
+
 def _duration(evidence: Evidence) -> Finding:
     seconds = evidence.frames / FPS
     return Finding(
         name="duration", value=seconds, unit="s", text=f"{seconds:.1f} s",
-        verdict=_at_least(seconds, good=120, usable=2),
-        advice="record two to five minutes of lively speech; a network learns a person from examples",
+        verdict=_at_least(seconds, good=120, usable=_SHORTEST_S),
+        advice=f"at least {_SHORTEST_S} s are needed; record two to five minutes of lively speech, "
+        "a network learns a person from examples",
     )  # fmt: skip
 
 
