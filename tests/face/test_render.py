@@ -1,21 +1,27 @@
 """A rendered video is finished and honest: right length, right mouth, right words about itself; or it is not there."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from synctalk.config import SAMPLES_PER_FRAME
+from synctalk.config import SAMPLES_PER_FRAME, PreprocessSettings, Settings
 from synctalk.errors import InputError
+from synctalk.face.footage import open_footage
 from synctalk.face.framewalk import Loop
+from synctalk.face.mask import face_masks
+from synctalk.face.metrics import psnr
+from synctalk.face.preprocess import run_preprocess
 from synctalk.face.provenance import STATEMENT, read_provenance
 from synctalk.face.render import Renderer, RenderOptions, read_sound, render_dataset
 from synctalk.files import content_hash
 from synctalk.media.audio import read_audio, write_wav
 from synctalk.media.encode import VideoWriter, find_ffmpeg
 from synctalk.media.video import FrameReader, probe
-from synctalk.pipeline.stage import Outcome
+from synctalk.pipeline.stage import Outcome, StageContext
+from synctalk.progress import Progress
 from synctalk.workspace import Workspace
 
 FAST = "ultrafast"
@@ -188,3 +194,40 @@ class TestStopping:
         for source in (workspace.dataset / "source.mp4", speech):
             with pytest.raises(InputError, match="never replaced"):
                 Renderer(footage, painter, RenderOptions()).render(speech, source)
+
+
+@pytest.mark.real_data
+def test_a_real_clip_survives_the_way_through_crops_and_back(real_data, tmp_path) -> None:
+    """A network that changes nothing must give back the clip, however far it was cut, turned and pasted."""
+    workspace = Workspace(tmp_path, "grid")
+    workspace.dataset.mkdir(parents=True)
+    shutil.copyfile(real_data / "video" / "grid" / "bbaf2n.mpg", workspace.dataset / "source.mpg")
+    run_preprocess(
+        StageContext(
+            workspace=workspace,
+            settings=Settings(preprocess=PreprocessSettings(size_px=128)),
+            fingerprint="f",
+            generation=0,
+            should_stop=lambda: False,
+            journal=lambda **_: None,
+            progress=Progress(None, dataset="grid", stage="preprocess"),
+        )
+    )
+    footage = open_footage(workspace)
+
+    class Copier:
+        size_px = 128
+        alpha = face_masks(footage.recording.points[footage.usable], size_px=128).alpha
+
+        def hear(self, samples: np.ndarray, *, frames: int) -> np.ndarray:
+            return np.zeros((frames, 1), np.float32)
+
+        def predict(self, targets: np.ndarray, references: np.ndarray, audio: np.ndarray) -> np.ndarray:
+            return targets
+
+    write_wav(tmp_path / "sound.wav", np.zeros(16_000 * 80 // 25, np.float32), rate_hz=16_000)
+    frames = render(footage, Copier(), tmp_path / "sound.wav", tmp_path / "out.mp4", start_frame=0, crf=4)
+    walk = [*range(footage.count), *range(footage.count - 2, 0, -1)][: len(frames)]
+    likeness = [psnr(frame, true) for frame, true in zip(frames, footage.follow(walk), strict=True)]
+    assert len(frames) == 80
+    assert min(likeness) > 36
