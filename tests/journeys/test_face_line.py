@@ -98,7 +98,7 @@ def test_the_older_command_runs_as_written(make_place) -> None:
 @pytest.mark.parametrize("asr", ["hubert", "wenet"])
 def test_audio_features_that_are_not_there_are_refused_at_once(make_place, asr: str) -> None:
     place = make_place()
-    ended = place.call(*place.run_words("--set", "main.arch=unet328", "--set", f"main.asr={asr}"))
+    ended = place.call(*place.command("run", "anna", "--set", "main.arch=unet328", "--set", f"main.asr={asr}"))
     assert ended.returncode == 2
     assert asr in ended.stderr
     assert "hint:" in ended.stderr
