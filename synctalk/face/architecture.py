@@ -8,8 +8,8 @@ from torch import nn
 
 from synctalk.config import MainSettings
 from synctalk.errors import InputError
-from synctalk.face.asr import check_asr, features_for
-from synctalk.face.audio_features import mel_windows
+from synctalk.face.asr import check_asr
+from synctalk.face.audio_features import features_for, mel_windows
 from synctalk.face.audio_track import AudioTrack, FeatureTrack, MelTrack
 from synctalk.face.ave import AudioEncoder
 from synctalk.face.data import MASK_LEVELS
