@@ -67,9 +67,9 @@ class MainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     weight_decay: NonNegativeFloat = 0.01
     clip_norm: PositiveFloat = 1.0
     ema_decay: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.995
-    channels: PositiveInt = 64
+    channels: Annotated[int, msgspec.Meta(ge=8, multiple_of=8)] = 64
     """Width of the generator."""
-    mouth_weight: NonNegativeFloat = 4.0
+    mouth_weight: NonNegativeFloat = 10.0
     structure_weight: NonNegativeFloat = 0.5
     temporal_weight: NonNegativeFloat = 0.5
     lips_weight: NonNegativeFloat = 0.1
@@ -110,7 +110,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "draft": {
         "preprocess": {"size_px": 128},
         "syncnet": {"epochs": 8},
-        "main": {"epochs": 8, "channels": 48},
+        "main": {"epochs": 10, "batch_size": 4, "channels": 32, "ema_decay": 0.99},
     },
     "standard": {"preprocess": {"size_px": 192}, "syncnet": {"epochs": 30}, "main": {"epochs": 100}},
     "high": {"preprocess": {"size_px": 320}, "syncnet": {"epochs": 50}, "main": {"epochs": 100, "channels": 96}},

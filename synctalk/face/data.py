@@ -43,7 +43,7 @@ HELD_OUT_SHIFTS = (-15, -9, -5, -3, 3, 5, 9, 15)
 _HEARD_DIFFERENCE = 0.25  # mean difference on the mel scale (about 3 dB) from which two sounds are told apart
 
 _GOLDEN = 0.618034
-_LARGEST_MOVE, _LARGEST_TURN, _LARGEST_GROWTH = 0.025, 0.03, 0.025
+_LARGEST_MOVE, _LARGEST_TURN, _LARGEST_GROWTH = 0.01, 0.01, 0.01
 """Of the side, in radians, and as logarithm of the size."""
 _GATED_SHARE = 0.5
 _EXTRA_SILENCE = 0.1
