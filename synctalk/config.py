@@ -67,7 +67,7 @@ class MainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     weight_decay: NonNegativeFloat = 0.01
     clip_norm: PositiveFloat = 1.0
     ema_decay: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.995
-    channels: Annotated[int, msgspec.Meta(ge=8, multiple_of=8)] = 64
+    channels: Annotated[int, msgspec.Meta(ge=8, le=512, multiple_of=8)] = 64
     """Width of the generator."""
     mouth_weight: NonNegativeFloat = 10.0
     structure_weight: NonNegativeFloat = 0.5
