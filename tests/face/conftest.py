@@ -57,9 +57,14 @@ class MouthPainter:
         return pictures
 
 
+@pytest.fixture(scope="session")
+def painter_class() -> type[MouthPainter]:
+    return MouthPainter
+
+
 @pytest.fixture
-def painter() -> MouthPainter:
-    return MouthPainter()
+def painter(painter_class: type[MouthPainter]) -> MouthPainter:
+    return painter_class()
 
 
 @pytest.fixture(scope="session")

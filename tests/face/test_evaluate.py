@@ -1,5 +1,7 @@
 """An evaluation tells a copier from a listener, and writes its figures and its picture."""
 
+from pathlib import Path
+
 import cv2
 import msgspec
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from synctalk.errors import InputError
 from synctalk.face.evaluate import REPORT, STRIP, Examination, evaluate
 from synctalk.face.evaluation import Evaluation
+from synctalk.face.footage import open_footage
 from synctalk.face.syncnet import SyncNet
 from synctalk.progress import Progress
 
@@ -28,8 +31,19 @@ def examine(footage, generator, folder, *, judge=None, should_stop=lambda: False
     return examination.run(folder, model="best")
 
 
-def test_a_copier_is_perfect_and_found_out_to_be_deaf(footage, painter, tmp_path) -> None:
-    found = examine(footage, Copier(painter), tmp_path)
+@pytest.fixture(scope="module")
+def made(workspace, painter_class, tmp_path_factory) -> dict[str, tuple[Evaluation, Path]]:
+    """What came out of examining a copier (without a judge) and a painter (with one), and where."""
+    footage, painter = open_footage(workspace), painter_class()
+    folders = [tmp_path_factory.mktemp(name) for name in ("copier", "painter")]
+    return {
+        "copier": (examine(footage, Copier(painter), folders[0]), folders[0]),
+        "painter": (examine(footage, painter, folders[1], judge=SyncNet().eval()), folders[1]),
+    }
+
+
+def test_a_copier_is_perfect_and_found_out_to_be_deaf(made) -> None:
+    found, _ = made["copier"]
     assert found.frames == 6
     assert found.found_faces == 1
     assert found.psnr_mouth > 30
@@ -41,31 +55,31 @@ def test_a_copier_is_perfect_and_found_out_to_be_deaf(footage, painter, tmp_path
     assert found.seam_ratio == pytest.approx(1, abs=0.05)
 
 
-def test_a_painter_differs_where_it_paints(footage, painter, tmp_path) -> None:
-    copied, painted = examine(footage, Copier(painter), tmp_path), examine(footage, painter, tmp_path)
+def test_a_painter_differs_where_it_paints(made) -> None:
+    copied, painted = made["copier"][0], made["painter"][0]
     assert painted.psnr_mouth < copied.psnr_mouth - 3
     assert painted.ssim_mouth < copied.ssim_mouth
 
 
-def test_writes_figures_and_picture(footage, painter, tmp_path) -> None:
-    found = examine(footage, painter, tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [REPORT, STRIP]
-    assert msgspec.json.decode((tmp_path / REPORT).read_bytes(), type=Evaluation) == found
-    picture = cv2.imread(str(tmp_path / STRIP))
+def test_writes_figures_and_picture(made) -> None:
+    found, folder = made["painter"]
+    assert sorted(path.name for path in folder.iterdir()) == [REPORT, STRIP]
+    assert msgspec.json.decode((folder / REPORT).read_bytes(), type=Evaluation) == found
+    picture = cv2.imread(str(folder / STRIP))
     assert picture.std() > 20
+
+
+def test_asks_the_judge_when_there_is_one(made) -> None:
+    assert made["copier"][0].sync_accuracy is None
+    found, _ = made["painter"]
+    assert 0 <= found.sync_accuracy <= 1
+    assert 0 <= found.sync_accuracy_true <= 1
+    assert abs(found.sync_offset_frames) <= 15
 
 
 def test_stops_when_asked_and_writes_nothing(footage, painter, tmp_path) -> None:
     assert examine(footage, painter, tmp_path, should_stop=lambda: True) is None
     assert not list(tmp_path.iterdir())
-
-
-def test_asks_the_judge_when_there_is_one(footage, painter, tmp_path) -> None:
-    assert examine(footage, painter, tmp_path).sync_accuracy is None
-    found = examine(footage, painter, tmp_path, judge=SyncNet().eval())
-    assert 0 <= found.sync_accuracy <= 1
-    assert 0 <= found.sync_accuracy_true <= 1
-    assert abs(found.sync_offset_frames) <= 15
 
 
 def test_measures_a_trained_dataset_and_writes_beside_its_checkpoints(trained) -> None:
