@@ -17,12 +17,14 @@ from synctalk.face.mouthnet import MODEL, MOUTH_MELS, MouthNet
 from synctalk.face.unet328_generator import Unet328Generator
 from synctalk.media.mel import mel_spectrogram, windows_at
 from synctalk.training.checkpoint import load_checkpoint
-from synctalk.training.device import choose_placement
+from synctalk.training.device import Placement, choose_placement
 from synctalk.training.store import BEST
 
 Images = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
+_BFLOAT16_PROBES = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+"""Torch's questions whether the processor multiplies 16-bit numbers itself; absent in some versions."""
 _FORMAT_KEYS = {"format", "facts"}
 
 
@@ -49,14 +51,19 @@ class Generator(Protocol):
 class MouthnetGenerator:
     """The own network as render uses it.
 
+    Torch draws as fast as onnxruntime where numbers have 32 bits, and faster where the processor has 16-bit ones, which
+    onnxruntime does not use; docs/lab-book.md has the figures.
+
     Args:
         network: With its weights.
         device: Where it runs.
+        dtype: What it computes in; `fast_dtype` chooses. The picture differs by one or two grey levels.
     """
 
     reference_count = 1
 
-    def __init__(self, network: MouthNet, *, device: torch.device) -> None:
+    def __init__(self, network: MouthNet, *, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
+        self._placement = Placement(device, dtype)
         self._device = device
         self._network = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.alpha: Floats = network.alpha.cpu().numpy().copy()
@@ -68,7 +75,7 @@ class MouthnetGenerator:
 
     def predict(self, targets: Images, references: Images, audio: Floats) -> Images:
         """Draw the mouths that the audio asks for; outside the hidden part the targets come back bit for bit."""
-        with torch.inference_mode():
+        with torch.inference_mode(), self._placement.autocast():
             drawn = self._network(
                 self._pictures(references), self._pictures(targets), torch.tensor(audio, device=self._device)
             )
@@ -128,7 +135,7 @@ def build_generator(
     """
     if MODEL in models:
         network = MouthNet.from_state({name: tensor.detach().cpu().clone() for name, tensor in models[MODEL].items()})
-        return MouthnetGenerator(network, device=device)
+        return MouthnetGenerator(network, device=device, dtype=fast_dtype(device))
     if "unet" in models:
         named = str(asr_model or settings.get("asr_model", ""))
         mode = cast(Mode, settings.get("asr", "ave"))
@@ -137,6 +144,14 @@ def build_generator(
         f"{source} holds no generator but {', '.join(models) or 'nothing'}",
         hint="give a checkpoint of the stage main, for example checkpoint/NAME/main/best.pth",
     )
+
+
+def fast_dtype(device: torch.device) -> torch.dtype:
+    """The number format in which convolutions are fastest on a device without harm to the picture."""
+    if device.type != "cpu":
+        return choose_placement(str(device)).dtype
+    has_bfloat16 = any(getattr(torch.cpu, name, bool)() for name in _BFLOAT16_PROBES)
+    return torch.bfloat16 if has_bfloat16 else torch.float32
 
 
 def _newest_in(folder: Path) -> Path:

@@ -52,7 +52,8 @@ def test_the_best_epoch_of_a_folder_is_loaded_with_its_averaged_weights(folder: 
     with torch.no_grad():
         planes = [torch.from_numpy(crops).permute(0, 3, 1, 2) / 255 for crops in (references, targets)]
         wanted = network(*planes, torch.from_numpy(audio)).clamp(0, 1).permute(0, 2, 3, 1).numpy() * 255
-    assert np.abs(drawn - wanted).max() <= 1
+    assert np.abs(drawn - wanted).max() <= 3  # 16-bit numbers where the processor has them
+    assert np.abs(drawn - wanted).mean() <= 0.6
     assert generator.size_px == SIZE
     assert generator.alpha.shape == (SIZE, SIZE)
 
@@ -71,7 +72,7 @@ def test_frames_are_drawn_alike_alone_and_together(folder: Path):
     alone = np.concatenate(
         [generator.predict(*(part[k : k + 1] for part in (targets, references, audio))) for k in range(4)]
     )
-    assert np.abs(together.astype(int) - alone).max() <= 1
+    assert np.abs(together.astype(int) - alone).max() <= 3
 
 
 def test_without_a_best_epoch_the_newest_is_loaded(folder: Path):
