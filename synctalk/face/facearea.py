@@ -25,6 +25,7 @@ _MARGIN = 0.025
 _FEATHER = 0.06
 _BELOW_CHIN = 0.04  # the shadow under a chin moves with it
 _ABOVE_LIPS = 0.02
+_TO_CHEEK = 0.15
 _INSIDE_FACE = 0.03
 _FROM_LIPS = 0.03
 _BELOW_CORNERS = 0.04
@@ -108,11 +109,19 @@ def _distance_to(area: NDArray[np.bool_], size_px: int) -> NDArray[np.float64]:
 
 
 def _from_nose_to_lips(points: Points, size_px: int) -> NDArray[np.float64]:
-    """The soft upper edge: nothing above the base of the nose, all from just above the lips on `[S, 1]`."""
+    """The soft upper edge `[S, S]`, from the base of the nose to just above the lips.
+
+    On the cheeks, which move less, it reaches down to the height of the mouth's corners.
+    """
+    lips = points[OUTER_LIPS, :].astype(np.float64)
     nose = float(points[NOSE_BASE, 1].mean())
-    lips = float(points[OUTER_LIPS, 1].min()) - _ABOVE_LIPS * size_px
+    highest = max(nose + 1, float(lips[:, 1].min()) - _ABOVE_LIPS * size_px)
+    corners = max(highest, float(points[_CORNERS, 1].mean()))
+    from_middle = np.abs(np.arange(size_px) - lips[:, 0].mean())
+    towards_cheek = _smooth((from_middle - np.ptp(lips[:, 0]) / 2) / (_TO_CHEEK * size_px))
+    full = highest + (corners - highest) * towards_cheek
     rows = np.arange(size_px, dtype=np.float64)[:, None]
-    return _smooth((rows - min(nose, lips - 1)) / max(lips - nose, 1.0))
+    return _smooth((rows - nose) / (full - nose))
 
 
 def _smooth(ramp: NDArray[np.float64]) -> NDArray[np.float64]:
