@@ -196,7 +196,8 @@ class Engine:
         """The means of the held-out figures; None when asked to stop."""
         count, sums = len(self.valid_data), Sums()
         draws = self._sampler.held_out(count)
-        self.progress.begin("checking held-out data", total=count, unit="samples")
+        if draws:
+            self.progress.begin("checking held-out data", total=count, unit="samples")
         with closing(self._valid_loader.batches(draws)) as batches:
             for step, draw in enumerate(draws):
                 batch = next(batches)

@@ -137,5 +137,6 @@ def _parameters(optimiser: Optimizer) -> list[Tensor]:
 
 def _as_floats(losses: Losses | Mapping[str, Tensor]) -> dict[str, float]:
     """Scalars as Python numbers, fetched from the device at once."""
-    values = torch.stack([value.detach().float() for value in losses.values()]).tolist()
+    device = next(iter(losses.values())).device
+    values = torch.stack([value.detach().to(device, torch.float32) for value in losses.values()]).tolist()
     return dict(zip(losses, values, strict=True))

@@ -152,12 +152,12 @@ class CheckpointStore:
         ]
         for epoch in sorted(choose_expired(kept)):
             crash_point("checkpoint.prune")
-            self.epoch_file(epoch).unlink(missing_ok=True)
+            _remove(self.epoch_file(epoch))
             self._own.discard(epoch)
 
     def drop_snapshot(self) -> None:
         """Remove the snapshot, once an epoch's checkpoint has overtaken it."""
-        self.snapshot.unlink(missing_ok=True)
+        _remove(self.snapshot)
         crash_point("checkpoint.overtaken")
 
     def _epochs_on_disk(self) -> list[int]:
@@ -218,6 +218,11 @@ class CheckpointStore:
         with files.translating_os_errors(path):
             os.replace(path, kept)
         _log.warning("%s: %s; set aside as %s", self._stage, reason, kept.name)
+
+
+def _remove(path: Path) -> None:
+    with files.translating_os_errors(path):
+        path.unlink(missing_ok=True)
 
 
 def _give_second_name(source: Path, target: Path) -> None:

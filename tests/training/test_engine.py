@@ -140,7 +140,7 @@ def test_a_figure_that_decides_but_is_missing_leaves_the_newest_as_best(
     assert load_checkpoint(tmp_path / "run" / "best.pth").facts.epoch == 3
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 5])
+@pytest.mark.parametrize("count", [1, 3])
 def test_very_little_data_is_enough(fit: Callable[..., Engine], tiny: ModuleType, count: int) -> None:
     engine = fit(train_data=tiny.TinyData(count), plan={"target_epochs": 1})
     assert engine.steps_per_epoch >= 1
@@ -265,8 +265,11 @@ def replace_with_foreign(path: Path) -> None:
     torch.save({"state_dict": {"w": torch.zeros(3)}}, path)
 
 
-@pytest.mark.parametrize("damage", [flip, cut, zero_fill, swap, replace_with_foreign, Path.unlink])
-@pytest.mark.parametrize("both", [False, True], ids=["newest", "newest and snapshot"])
+@pytest.mark.parametrize(
+    ("damage", "both"),
+    [(flip, False), (cut, False), (zero_fill, False), (swap, False), (replace_with_foreign, False),
+     (Path.unlink, False), (flip, True), (swap, True), (Path.unlink, True)],
+)  # fmt: skip
 def test_damage_costs_time_but_not_the_result(
     tiny: ModuleType,
     tmp_path: Path,

@@ -80,13 +80,13 @@ def test_killed_again_and_again_one_point_later_each_time(
 
 
 def test_killed_at_random_moments(nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result) -> None:
-    """Ten trainings; each is killed at up to four moments, wherever the clock finds it."""
+    """Eight trainings; each is killed at up to four moments, wherever the clock finds it."""
     began = time.monotonic()
     assert nursery.run(tmp_path / "pace", step_s=0.004) == 0
     duration_s = time.monotonic() - began
     chance = random.Random(20)
     killed = 0
-    for number in range(10):
+    for number in range(8):
         folder = tmp_path / f"tiny {number}"
         for _ in range(1 + number % 4):
             snapshot_s = chance.choice([1e-9, 0.02, 60.0])
