@@ -155,6 +155,8 @@ _ADVICE = {
     errno.EIO: "the disk reported an error; check it before you go on",
     errno.ENOTDIR: "a file has the name of a folder that is needed; move it away or use --root",
     errno.EEXIST: "a file has the name of a folder that is needed; move it away or use --root",
+    errno.EFBIG: "this disk or your limits do not allow a file that large; use --root to work somewhere else",
+    errno.ENAMETOOLONG: "choose a shorter name, or use --root to work in a folder nearer to the top",
     errno.EISDIR: "a folder has the name of a file that is needed; move it away or use --root",
 }
 

@@ -23,7 +23,12 @@ def add_parsers(commands: Any, *, parents: list[argparse.ArgumentParser]) -> Non
     parser.add_argument("--audio", type=Path, required=True, help="any audio or video file, any length")
     parser.add_argument("--out", type=Path, metavar="V.mp4", help="default: result/NAME_AUDIO.mp4")
     parser.add_argument("--checkpoint", metavar="FILE|EPOCH", help="a checkpoint file or epoch number (default: best)")
-    parser.add_argument("--ave", type=Path, metavar="FILE", help="audio encoder weights, for a checkpoint without them")
+    parser.add_argument(
+        "--ave", type=Path, metavar="FILE", help="weights of its audio features (or folder, for hubert)"
+    )
+    parser.add_argument(
+        "--asr", choices=("ave", "hubert"), help="audio features that a bare older checkpoint was trained with"
+    )
     parser.add_argument("--start-frame", type=int, metavar="N", help="source frame to begin with")
     parser.add_argument("--loop-back", action="store_true", help="end on the frame it began with")
     parser.add_argument(
@@ -47,10 +52,12 @@ def execute(args: argparse.Namespace) -> ExitCode:
     checkpoint = find_checkpoint(workspace, args.checkpoint)
     from synctalk.face.framewalk import Loop  # noqa: PLC0415 - loads torch, which only this command needs
     from synctalk.face.render import RenderOptions, render_dataset  # noqa: PLC0415 - the same
+    from synctalk.media.audio import require_audio  # noqa: PLC0415 - the same
 
     options = RenderOptions(
         checkpoint=checkpoint,
         device=args.device,
+        asr=args.asr,
         asr_model=args.ave,
         loop=Loop.FORWARD if args.forward else Loop.PING_PONG,
         start_frame=args.start_frame,
@@ -59,6 +66,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
         has_mark=args.mark,
     )
     out = args.out or args.root / "result" / f"{workspace.name}_{args.audio.stem}.mp4"
+    require_audio(args.audio)
     make_folder(out.parent)
     stop = StopFlag()
     with stopping_on_signals(stop):

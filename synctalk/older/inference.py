@@ -18,7 +18,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--mode", choices=("standard",), default="standard", help="the only mode")
     parser.add_argument("--output_dir", type=Path, default=Path("result"), help="default: %(default)s")
     parser.add_argument("--output_name", help="default: NAME_AUDIO.mp4")
-    parser.add_argument("--asr", choices=("ave", "hubert", "wenet"), help="has no effect: the checkpoint knows")
+    parser.add_argument("--asr", choices=("ave", "hubert"), help="audio features of a bare older checkpoint")
+    parser.add_argument("--asr_model", help="weights of these audio features")
     parser.add_argument("--start_frame", type=int, default=0, help="source frame to begin with")
     loop = parser.add_mutually_exclusive_group()
     loop.add_argument("--loop_back", action="store_true", default=True, help="end on the frame it began with (default)")
@@ -38,6 +39,8 @@ def main(argv: Sequence[str]) -> int:
     words = ["render", f"--audio={args.audio_path}", f"--out={out}", "--start-frame", str(args.start_frame)]
     words += ["--loop-back"] if args.loop_back else []
     words += [f"--checkpoint={args.checkpoint}"] if args.checkpoint else []
+    words += ["--asr", args.asr] if args.asr and args.checkpoint else []
+    words += [f"--ave={args.asr_model}"] if args.asr_model else []
     words += ["--device", args.device] if args.device else []
     words += ["--debug"] if args.verbose else []
     return synctalk([*words, "--", args.name])

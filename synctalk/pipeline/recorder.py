@@ -11,6 +11,7 @@ import logging
 import os
 import platform
 import socket
+import time
 from importlib import metadata
 from pathlib import Path
 
@@ -97,8 +98,7 @@ class Recorder:
         stage = decision.stage
         record = self._state.record(stage.name)
         if decision.verdict is Verdict.RUN:
-            is_restart = bool(record.started_at)
-            record = Record(generation=record.generation + is_restart, attempts=record.attempts)
+            record = Record(generation=_next_generation(record), attempts=record.attempts)
             self._state.stages[stage.name] = record
         record.status = Status.RUNNING
         record.fingerprint = decision.fingerprint
@@ -177,6 +177,15 @@ def read_record(stage: Stage, workspace: Workspace) -> Record | None:
         return msgspec.json.decode((stage.folder(workspace) / RECORD_FILE).read_bytes(), type=Record)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
+
+
+def _next_generation(record: Record) -> int:
+    """The generation of a training that starts over; 0 for the first.
+
+    The clock makes it larger than any before, also than those of a state file that was lost: checkpoints of the same or
+    a later generation are resumed, older ones are not.
+    """
+    return max(record.generation + 1, int(time.time())) if record.started_at else record.generation
 
 
 def installed_versions() -> dict[str, str]:
