@@ -102,8 +102,8 @@ def _duration(evidence: Evidence) -> Finding:
     return Finding(
         name="duration", value=seconds, unit="s", text=f"{seconds:.1f} s",
         verdict=_at_least(seconds, good=120, usable=_SHORTEST_S),
-        advice=f"at least {_SHORTEST_S} s are needed; record two to five minutes of lively speech, "
-        "a network learns a person from examples",
+        advice=(f"at least {_SHORTEST_S} s are needed; " if seconds < _SHORTEST_S else "")
+        + "record two to five minutes of lively speech, a network learns a person from examples",
     )  # fmt: skip
 
 

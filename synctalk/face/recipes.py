@@ -38,6 +38,8 @@ from synctalk.training.store import BEST
 PREVIEW = "preview.mp4"
 LEAST_AUDIO_GAIN = 1.02
 """A generator below it is said to ignore the sound."""
+LEAST_HELD_OUT_FRAMES = 50
+"""Fewer hold about a dozen clips that overlap: on them even a SyncNet that guesses can reach any accuracy."""
 LARGEST_GOOD_OFFSET = 1
 """Frames between sound and picture that nobody is warned about."""
 
@@ -77,7 +79,9 @@ def train_main(context: StageContext) -> StageResult:
     settings = context.settings.main
     perceptual = load_perceptual_loss(Path(settings.vgg_weights)) if settings.vgg_weights else None
     recording = open_recording(context.workspace.face)
-    judge = find_judge(context.workspace.training("syncnet"), settings)
+    judge = find_judge(
+        context.workspace.training("syncnet"), settings, held_out_frames=len(recording.crops) - recording.first_held_out
+    )
     plan = _plan(context, "main", settings)
     plan.seed_weights()
     network, tracks = build_network(settings, recording)
@@ -91,18 +95,26 @@ def train_main(context: StageContext) -> StageResult:
     return StageResult(_as_outcome(outcome), {**figures, "sync_term": judge is not None})
 
 
-def find_judge(folder: Path, settings: MainSettings) -> SyncNet | None:
+def find_judge(folder: Path, settings: MainSettings, *, held_out_frames: int) -> SyncNet | None:
     """The SyncNet of a finished training, if its loss is to be used; says why, whichever way.
 
     Args:
         folder: Of the stage `syncnet`.
         settings: Weight of the term and the accuracy that earns it.
+        held_out_frames: What its accuracy was measured on.
 
     Returns:
         It, frozen; or None.
     """
     if not settings.sync_weight:
         _log.info("main: main.sync_weight is 0, so the SyncNet is not used")
+        return None
+    if held_out_frames < LEAST_HELD_OUT_FRAMES:
+        _log.info(
+            "main: %d held-out frames are too few to trust a SyncNet (%d are needed), so there is no sync term",
+            held_out_frames,
+            LEAST_HELD_OUT_FRAMES,
+        )
         return None
     path = folder / BEST
     if not path.exists():

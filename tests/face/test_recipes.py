@@ -117,7 +117,7 @@ def test_the_judge_is_used_only_when_it_has_earned_it(
     folder = context.workspace.training("syncnet")
     save_judge(folder, accuracy)
     with caplog.at_level(logging.INFO, logger="synctalk"):
-        judge = find_judge(folder, context.settings.main)
+        judge = find_judge(folder, context.settings.main, held_out_frames=50)
     assert (judge is not None) == is_used
     assert sentence in caplog.text
     assert judge is None or not any(parameter.requires_grad for parameter in judge.parameters())
@@ -126,11 +126,21 @@ def test_the_judge_is_used_only_when_it_has_earned_it(
 def test_without_a_syncnet_there_is_no_sync_term(ask: Ask, caplog: pytest.LogCaptureFixture):
     context = ask()
     with caplog.at_level(logging.INFO, logger="synctalk"):
-        assert find_judge(context.workspace.training("syncnet"), context.settings.main) is None
+        assert find_judge(context.workspace.training("syncnet"), context.settings.main, held_out_frames=50) is None
     assert "there is no SyncNet" in caplog.text
 
 
-def test_a_good_judge_takes_part_in_the_training(ask: Ask):
+def test_a_judge_measured_on_a_handful_of_frames_is_not_believed(ask: Ask, caplog: pytest.LogCaptureFixture):
+    context = ask()
+    folder = context.workspace.training("syncnet")
+    save_judge(folder, 1.0)
+    with caplog.at_level(logging.INFO, logger="synctalk"):
+        assert find_judge(folder, context.settings.main, held_out_frames=49) is None
+    assert "49 held-out frames are too few" in caplog.text
+
+
+def test_a_good_judge_takes_part_in_the_training(ask: Ask, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("synctalk.face.recipes.LEAST_HELD_OUT_FRAMES", 1)
     context = ask(runtime__preview_s=0)
     save_judge(context.workspace.training("syncnet"), 0.99)
     assert train_main(context).summary["sync_term"] is True
