@@ -22,7 +22,9 @@ def test_another_process_with_the_same_number_is_not_taken_for_it() -> None:
     assert not is_running(os.getpid(), start_token="1")
 
 
-@pytest.mark.parametrize("pid", [0, -1, -os.getpid(), 2**31 - 1, 10**40], ids=["0", "-1", "own, negative", "2^31", "10^40"])
+@pytest.mark.parametrize(
+    "pid", [0, -1, -os.getpid(), 2**31 - 1, 10**40], ids=["0", "-1", "own, negative", "2^31", "10^40"]
+)
 def test_impossible_numbers_name_nobody(pid: int) -> None:
     assert not is_running(pid, start_token="")
 
