@@ -2,9 +2,8 @@
 
 It sees a reference picture and the target without its mouth, folded to a quarter of their size (every pixel kept, as
 channels), so that all its plain 3 x 3 convolutions run where they are cheap, and only over the rows and columns that
-can be hidden for this person. The sound enters as scale and shift of every block (FiLM). What comes out is the
-reference, bent to the mouth that the sound asks for (a jaw that falls, a lip that goes down: sharp as it was filmed),
-newly drawn where nothing to be bent is there (teeth, tongue, shadow). It replaces the target inside the hidden part.
+are hidden in any recording of this person. The sound enters as scale and shift of every block (FiLM). The result is
+the reference where it fits and newly drawn where it does not, and replaces the target inside the hidden part only.
 
 Legend: B pictures, S side of a crop, H x W the window of the crop that is computed, C channels, D audio features.
 """
@@ -37,7 +36,6 @@ _AUDIO_LAYERS = ((1, 24, (2, 1)), (24, 48, (2, 2)), (48, 64, (2, 2)), (64, 96, (
 _PICTURE_CHANNELS = 7
 _CONTEXT = 0.05
 """How much around the hidden part is looked at, as a part of the side."""
-_FIRST_FLOW = 1e-4
 _DARK = 1e-3
 _LIGHT_RANGE = (0.5, 2.0)
 _GROWTH = 0.02
@@ -125,10 +123,7 @@ class MouthNet(nn.Module):
         self.lips = nn.Linear(_AUDIO_FEATURES, 2 * len(LIP_POINTS))
         self.exit_norm = nn.GroupNorm(8, channels)
         self.exit = nn.Conv2d(channels, 4 * _FOLD**2, 3, 1, 1)
-        self.flow = nn.Conv2d(channels, 2, 3, 1, 1)
         nn.init.normal_(self.exit.weight, std=0.3 / (9 * channels) ** 0.5)
-        nn.init.normal_(self.flow.weight, std=_FIRST_FLOW)
-        nn.init.zeros_(self.flow.bias)  # type: ignore[arg-type]
         self.register_buffer("hidden", torch.from_numpy(_mask_levels(masks.hidden, mask_levels)))
         self.register_buffer("mouth", torch.from_numpy(masks.mouth.astype(np.float32)))
         self.register_buffer("alpha", torch.from_numpy(masks.alpha.astype(np.float32)))
@@ -204,29 +199,15 @@ class MouthNet(nn.Module):
         maps = self.look[-1](maps, sound)
         for skip, up, block in zip(reversed(skips), reversed(self.up), reversed(self.draw), strict=True):
             maps = block(F.interpolate(up(maps), size=skip.shape[-2:]) + skip, sound)
-        maps = F.silu(self.exit_norm(maps))
-        answer = F.pixel_shuffle(self.exit(maps), _FOLD).float()  # [B, 4, H, W]
+        answer = F.pixel_shuffle(self.exit(F.silu(self.exit_norm(maps))), _FOLD)  # [B, 4, H, W]
         kept = torch.sigmoid(answer[:, 3:] + 1)
-        bent = _bent(reference, self.flow(maps).float())
-        return kept * bent + (1 - kept) * (answer[:, :3] + 0.5)
+        return kept * reference + (1 - kept) * (answer[:, :3] + 0.5)
 
 
 def _lit_like(reference: Tensor, target: Tensor, shown: Tensor) -> Tensor:
     """The reference in the light of the target, told from the pixels that are shown of both; per colour channel."""
     lights = [(pictures * shown).mean(dim=(-2, -1), keepdim=True) + _DARK for pictures in (target, reference)]
     return reference * (lights[0] / lights[1]).clamp(*_LIGHT_RANGE)
-
-
-def _bent(pictures: Tensor, flow: Tensor) -> Tensor:
-    """Pictures `[B, C, H, W]`, each pixel fetched from where the flow `[B, 2, H / 4, W / 4]` says.
-
-    The flow counts in halves of the window's sides, to the right and down; between its points it is interpolated.
-    """
-    still = F.affine_grid(
-        torch.eye(2, 3, device=flow.device).expand(len(flow), 2, 3), list(pictures.shape), align_corners=False
-    )
-    moves = F.interpolate(flow, size=pictures.shape[-2:], mode="bilinear").permute(0, 2, 3, 1)
-    return F.grid_sample(pictures, still + moves, padding_mode="border", align_corners=False)
 
 
 def _mask_levels(hidden: np.ndarray, levels: int) -> np.ndarray:  # type: ignore[type-arg]

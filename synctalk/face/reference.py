@@ -19,8 +19,8 @@ from synctalk.media.crop import STABLE_POINTS
 POSE_POINTS = (*STABLE_POINTS, 1, 4, 5, 234, 454, 127, 356)
 """The stable points, the tip of the nose and the sides of the head: what they do in an aligned crop is the pose."""
 
-RESTING_SHARE = 0.1
-"""The least open mouths that count as resting. With 0.3, some were ajar, and so was the drawn mouth in silence."""
+RESTING_SHARE = 0.3
+"""The least open mouths that count as resting."""
 NEAR_SHARE = 0.2
 """How many of the resting frames count as pose-near."""
 _LEAST_NEAR = 8

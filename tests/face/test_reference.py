@@ -39,8 +39,8 @@ def test_all_near_references_are_drawn_some_time():
 
 
 def test_resting_mouths_are_the_least_open_ones_that_are_known():
-    openings = np.array([0.5, np.nan, 0.1, 0.9, 0.2, 0.8, 0.7, 0.6, 0.05, 0.4, 0.3] * 4)
-    assert np.flatnonzero(resting(openings)).tolist() == [8, 19, 30, 41]
+    openings = np.array([0.5, np.nan, 0.1, 0.9, 0.2, 0.8, 0.7, 0.6, 0.05, 0.4, 0.3])
+    assert np.flatnonzero(resting(openings)).tolist() == [2, 4, 8]
     assert resting(np.array([0.3])).tolist() == [True]
 
 
