@@ -49,7 +49,7 @@ class Place:
     def call(self, *command: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
-            env={**os.environ, **(environment or {})}, timeout=110,
+            env={**os.environ, **(environment or {})}, timeout=280,
         )  # fmt: skip
 
     def results(self) -> dict[str, Any]:
