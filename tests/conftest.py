@@ -27,7 +27,7 @@ os.environ["MPLBACKEND"] = "Agg"
 for _variable in [name for name in os.environ if name.startswith("SYNCTALK_")]:
     del os.environ[_variable]
 
-# A run started in the background or with nohup hands down ignored signals, and children that are to hear them never would.
+# A run in the background or under nohup hands down ignored signals, and children that are to hear them never would.
 for _number, _disposition in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _disposition)

@@ -122,7 +122,12 @@ def test_an_unusual_recording_is_prepared(make_place, recording, make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "word"), [("ENOSPC", "No space left"), ("EROFS", "Read-only"), ("EIO", "Input/output")]
+    ("number", "word"),
+    [
+        ("ENOSPC", "No space left"),
+        pytest.param("EROFS", "Read-only", marks=pytest.mark.slow),
+        pytest.param("EIO", "Input/output", marks=pytest.mark.slow),
+    ],
 )
 def test_a_disk_that_refuses_costs_nothing_that_was_done(make_place, finished, number, word) -> None:
     place = make_place()

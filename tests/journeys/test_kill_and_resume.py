@@ -50,7 +50,7 @@ def test_kills_at_random_times_change_nothing(make_place, finished) -> None:
     assert place.results() == finished.results(), f"seed {seed}"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_ends_cleanly_and_the_same_command_goes_on(make_place, finished, number) -> None:
     place = make_place()
     child = subprocess.Popen(place.run_words(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
