@@ -32,7 +32,7 @@ demo: $(READY)
 	@$(BIN)/synctalk demo
 
 test: $(READY)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0
 
 test-slow: $(READY)
 	@$(BIN)/python -m pytest -m slow

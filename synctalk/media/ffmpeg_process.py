@@ -7,6 +7,7 @@ when it is stopped. Its words are read all the time, so that its pipe never fill
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import threading
@@ -46,6 +47,7 @@ class FfmpegProcess:
     def __init__(self, command: Sequence[str], target: Path) -> None:
         self._target = target
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._ended = False
         try:
             self._process = subprocess.Popen(
                 command,
@@ -89,15 +91,23 @@ class FfmpegProcess:
             raise self._failure() from error
         if self._process.wait() != 0:
             raise self._failure()
+        self._end()
 
     def stop(self) -> None:
         """End it at once if it still runs, and leave no process, thread or pipe."""
-        self._process.kill()
-        self._process.wait()
-        self._listener.join()
+        self._end()
         for pipe in (self._process.stdin, self._process.stderr):
             with contextlib.suppress(OSError):
                 pipe.close() if pipe else None
+
+    def _end(self) -> None:
+        """Leave no process of its session: what a wrapper script started holds our pipes for as long as it lives."""
+        if not self._ended:
+            self._ended = True
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._listener.join()
 
     @property
     def _input(self) -> IO[bytes]:
@@ -111,8 +121,7 @@ class FfmpegProcess:
         signal_number = 0
         with contextlib.suppress(subprocess.TimeoutExpired):
             signal_number = -self._process.wait(_LAST_WORDS_S)
-        self._process.kill()
-        self._listener.join()
+        self._end()
         words = "\n".join(self._tail) or "it gave no reason"
         if signal_number > 0:
             name = signal.Signals(signal_number).name

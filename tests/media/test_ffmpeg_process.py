@@ -38,6 +38,19 @@ def test_it_has_a_session_of_its_own_and_stopping_it_twice_is_harmless(start: St
     assert not read_start_token(process.pid)
 
 
+def test_what_a_wrapper_script_started_ends_with_it(tmp_path: Path, start: Start) -> None:
+    process = start(f"cat >/dev/null & echo $! > '{tmp_path}/child'; cat >/dev/null; sleep 60")
+    while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text():
+        time.sleep(0.01)
+    process.stop()
+    assert not _runs(int((tmp_path / "child").read_text()))
+
+
+def _runs(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] not in "ZX"
+
+
 @pytest.mark.parametrize(
     "trouble", ["No space left on device", "Permission denied", "Input/output error", "Disk quota exceeded"]
 )
