@@ -51,7 +51,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
     film_source(workspace, seconds=args.seconds)
     _log.info("2/4 training, preset draft; Ctrl-C keeps everything and the same command goes on")
     settings = load_settings(workspace.settings_file, preset="draft", overrides=parse_overrides(args.set))
-    code = run_order(Order(workspace, FACE, settings))
+    code = run_order(Order(workspace, FACE, settings), again="synctalk demo")
     if code is not ExitCode.DONE:
         return code
     result = args.root / "result" / "demo"

@@ -76,16 +76,40 @@ def execute_run(args: argparse.Namespace) -> ExitCode:
         for line in describe_plan(Runner(order).plan()):
             print(line)
         return ExitCode.DONE
-    return run_order(order, budget_s=args.budget)
+    return run_order(order, again=command_to_go_on(args), budget_s=args.budget)
 
 
-def run_order(order: Order, *, budget_s: float | None = None) -> ExitCode:
-    """Run `order` with signals heard, and say how it ended and what to do next."""
+def run_order(order: Order, *, again: str, budget_s: float | None = None) -> ExitCode:
+    """Run `order` with signals heard, and say how it ended and what to do next.
+
+    Args:
+        order: What to run.
+        again: The command line that goes on after an interruption.
+        budget_s: After how many seconds to stop resumably; None for never.
+    """
     stop = StopFlag(budget_s=budget_s)
     with stopping_on_signals(stop):
         report = Runner(order, stop=stop).run()
-    _conclude(order, report)
+    _conclude(order, report, again)
     return report.exit_code
+
+
+def command_to_go_on(args: argparse.Namespace) -> str:
+    """The same command again, for a shell; without `--force`, which would start over, and without `--video`."""
+    words = ["synctalk", "run", args.name]
+    for option, value in (
+        ("--root", None if args.root == Path() else args.root),
+        ("--line", None if args.line == "face" else args.line),
+        ("--until", args.until),
+        ("--preset", args.preset),
+        ("--epochs", args.epochs),
+        ("--budget", None if args.budget is None else f"{args.budget:g}s"),
+    ):
+        words += [] if value is None else [option, str(value)]
+    words += ["--continue_training"] if args.continue_training else []
+    for setting in args.set:
+        words += ["--set", setting]
+    return shlex.join(words)
 
 
 def execute_explain(args: argparse.Namespace) -> ExitCode:
@@ -148,11 +172,11 @@ def parse_duration(text: str) -> float:
     return float(found[1]) * _UNITS_S[found[2]]
 
 
-def _conclude(order: Order, report: RunReport) -> None:
-    name = shlex.quote(order.workspace.name)
+def _conclude(order: Order, report: RunReport, again: str) -> None:
     if report.exit_code is ExitCode.INTERRUPTED:
-        _log.info("interrupted in stage %s; nothing is lost. Continue with: synctalk run %s", report.stopped_in, name)
+        _log.info("interrupted in stage %s; nothing is lost. Continue with: %s", report.stopped_in, again)
         return
+    name = shlex.quote(order.workspace.name)
     main = order.workspace.training("main")
     if (main / "best.pth").is_file():
         _log.info("losses:  %s", main / "loss_history.png")
