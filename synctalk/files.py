@@ -56,8 +56,14 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
             crash_point("files.rename")
             commit_file(temporary, target)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            _discard(temporary)
             raise
+
+
+def _discard(temporary: Path) -> None:
+    """Remove what was not finished; what a failing disk keeps of it is swept by the next run."""
+    with contextlib.suppress(OSError):
+        temporary.unlink(missing_ok=True)
 
 
 def commit_file(temporary: Path, target: Path) -> None:
@@ -86,7 +92,7 @@ def publish_json(target: Path, value: object) -> None:
         temporary.write_bytes(msgspec.json.encode(value))
         os.replace(temporary, target)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _discard(temporary)
         raise
 
 
@@ -112,13 +118,16 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> Path:
-    """Create `folder` with its parents if missing.
+    """Create `folder` with its parents if missing, durably: a power cut may not take what is committed inside with it.
 
     Raises:
         StorageError: The place is read-only or something else has that name.
     """
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
     with translating_os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        for place in reversed(missing):
+            sync_folder(place.parent)
     return folder
 
 

@@ -39,7 +39,7 @@ def logging_to(path: Path) -> Iterator[None]:
     """
     make_folder(path.parent)
     with translating_os_errors(path):
-        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+        handler = _LogFile(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger(ROOT_LOGGER)
     level = logger.level
@@ -51,6 +51,17 @@ def logging_to(path: Path) -> Iterator[None]:
         logger.removeHandler(handler)
         logger.setLevel(level)
         handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A log that cannot be written, for example on a full disk, must not end or change what it tells about."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the standard library's name
+        """Lose the line: the console has it, too."""
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 class _Console(logging.Handler):

@@ -7,6 +7,7 @@ granularity of being hashed is hashed again (the "racy git" rule). Losing the ca
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -66,7 +67,9 @@ class StatCache:
     def save(self) -> None:
         """Keep new entries for the next run; a cache is not worth waiting for the disk."""
         if self._is_changed and self._path.parent.is_dir():
-            publish_json(self._path, self._entries)
+            # Without it the next run reads the files once more, and the disk's trouble has been told by then.
+            with contextlib.suppress(OSError):
+                publish_json(self._path, self._entries)
             self._is_changed = False
 
 

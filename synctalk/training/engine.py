@@ -144,6 +144,7 @@ class Engine:
         self._ledger = Ledger(facts)
         self._mark_saved()
         say_where(found, target_epochs=plan.target_epochs, steps_per_epoch=self.steps_per_epoch, machine=self._machine)
+        self._store.verify_epochs()
         restore_best(self._store, self._ledger, self._metric)
         if facts.step == 0:
             self._project()

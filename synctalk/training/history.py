@@ -54,29 +54,32 @@ class LossHistory:
         self._folder = folder
         self._stage = stage
         self._metric = metric
+        self._written = b""
 
     def write(self, entries: Sequence[Entry]) -> None:
-        """Replace both files, unless they are there already as they should be.
+        """Replace both files, unless they are there as this process wrote them.
 
-        A plot that fails is logged; a training never ends because of it.
+        A plot that cannot be drawn is logged; a training never ends because of it.
 
         Raises:
-            StorageError: The disk refused the log.
+            StorageError: The disk refused.
         """
         log, plot = self._folder / LOG_FILE, self._folder / PLOT_FILE
         text = msgspec.json.format(msgspec.json.encode(entries), indent=2) + b"\n"
-        if log.is_file() and plot.is_file() and log.read_bytes() == text:
+        if text == self._written and log.is_file() and plot.is_file():
             return
         if entries:
             self._write_plot(plot, entries)
-        # Last: a log that is up to date means that the plot is.
         files.write_bytes(log, text)
+        self._written = text
 
     def _write_plot(self, path: Path, entries: Sequence[Entry]) -> None:
         try:
-            files.write_bytes(path, draw_history(entries, stage=self._stage, metric=self._metric))
+            plot = draw_history(entries, stage=self._stage, metric=self._metric)
         except Exception:  # noqa: BLE001 - logged below, whatever it is
             _log.warning("%s: %s could not be drawn", self._stage, path.name, exc_info=True)
+            return
+        files.write_bytes(path, plot)
 
 
 def draw_history(entries: Sequence[Entry], *, stage: str, metric: Metric) -> bytes:
