@@ -18,11 +18,12 @@ from pathlib import Path
 
 from bench.chaos import corruptions, crash_points, kills
 from bench.chaos.findings import Findings
+from bench.chaos.line import lay_out
 from bench.chaos.outcome import differences, read_outcome
 from bench.chaos.real_clip import kill_real_runs
 from bench.chaos.report import Campaign, describe, write_report
 from bench.chaos.shim import Arm, Strike, preload
-from bench.chaos.trial import OFTEN, RARELY, Place, fresh_place, lay_out, run, warm_up
+from bench.chaos.trial import OFTEN, RARELY, Place, fresh_place, run, warm_up
 
 REFERENCE_RUNS = 5
 _BUILD = Path(__file__).resolve().parents[2] / ".cache" / "chaos"
@@ -91,21 +92,22 @@ class _Reference:
 
 
 def _campaigns(args: argparse.Namespace, reference: _Reference, folder: Path) -> Iterator[Campaign]:
-    given = {"expected": reference.outcome}
-    timed = given | {"duration_s": reference.duration_s}
+    expected, duration_s, operations = reference.outcome, reference.duration_s, reference.operations
     seeds = _seeds(args.seed)
     with _lanes(args.lanes) as spread:
-        trial: Trial = functools.partial(kills.kill_at_random, operations=reference.operations, **timed)
+        trial: Trial = functools.partial(
+            kills.kill_at_random, expected=expected, duration_s=duration_s, operations=operations
+        )
         yield _collect("random kills", spread(trial, seeds), until=lambda found: _killed(found) >= args.kills)
-        trial = functools.partial(kills.stop_at_random, **timed)
+        trial = functools.partial(kills.stop_at_random, expected=expected, duration_s=duration_s)
         yield _collect("signals", spread(trial, [next(seeds) for _ in range(args.stops)]))
-        trial = functools.partial(crash_points.crash_at, **given)
-        yield _collect("crash points", spread(trial, _points(args, reference.operations)))
-        trial = functools.partial(crash_points.refuse_at, operations=reference.operations, **given)
+        trial = functools.partial(crash_points.crash_at, expected=expected)
+        yield _collect("crash points", spread(trial, _points(args, operations)))
+        trial = functools.partial(crash_points.refuse_at, expected=expected, operations=operations)
         yield _collect("disk errors", spread(trial, [next(seeds) for _ in range(args.refusals)]))
-    templates = list(_make_templates(folder, reference.operations))
+    templates = list(_make_templates(folder, operations))
     with _lanes(args.lanes) as spread:
-        trial = functools.partial(corruptions.corrupt, templates=templates, **given)
+        trial = functools.partial(corruptions.corrupt, templates=templates, expected=expected)
         yield _collect("corruptions", spread(trial, [next(seeds) for _ in range(args.corruptions)]))
     if args.clip:
         found = (kill_real_runs(args.clip, kills=args.clip_kills, seed=seed) for seed in [args.seed])

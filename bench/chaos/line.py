@@ -192,7 +192,8 @@ class EarRecipe:
         return {"loss": self._loss(batch) + 1e-3 * torch.rand(())}
 
     def _loss(self, batch: Batch) -> Tensor:
-        return (self._ear(batch["picture"]) - batch["sound"]).square().mean()
+        loss: Tensor = (self._ear(batch["picture"]) - batch["sound"]).square().mean()
+        return loss
 
 
 class MouthRecipe:

@@ -38,9 +38,9 @@ class DurableCopy:
             self._keep_folder(Path(folder))
         sync = os.fsync
 
-        def fsync(descriptor: Any) -> None:
-            sync(descriptor)
-            number = descriptor if isinstance(descriptor, int) else descriptor.fileno()
+        def fsync(fd: Any) -> None:
+            sync(fd)
+            number = fd if isinstance(fd, int) else fd.fileno()
             path = Path(os.readlink(f"/proc/self/fd/{number}"))
             if path.is_relative_to(self._root):
                 self._keep_folder(path) if path.is_dir() else self._keep_file(path)

@@ -47,7 +47,7 @@ class Clip:
         ]
         with (self.root.parent / "log.txt").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "synctalk", *words, *settings],
+                [sys.executable, "-m", "synctalk", *words, *draft, *settings],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
 

@@ -149,7 +149,7 @@ class Engine:
         if facts.step == 0:
             self._project()
         else:
-            self._history.write(self._ledger.entries)
+            self._history.mend(self._ledger.entries)
             self.journal(epochs=facts.epoch, step=facts.step, best=self.best)
 
     def _train_epoch(self) -> bool:

@@ -51,7 +51,8 @@ class LossHistory:
     """
 
     def __init__(self, folder: Path, *, stage: str, metric: Metric) -> None:
-        self._folder = folder
+        self._log = folder / LOG_FILE
+        self._plot = folder / PLOT_FILE
         self._stage = stage
         self._metric = metric
         self._written = b""
@@ -64,22 +65,36 @@ class LossHistory:
         Raises:
             StorageError: The disk refused.
         """
-        log, plot = self._folder / LOG_FILE, self._folder / PLOT_FILE
-        text = msgspec.json.format(msgspec.json.encode(entries), indent=2) + b"\n"
-        if text == self._written and log.is_file() and plot.is_file():
+        text = _encode(entries)
+        if text == self._written and self._log.is_file() and self._plot.is_file():
             return
         if entries:
-            self._write_plot(plot, entries)
-        files.write_bytes(log, text)
+            self._write_plot(entries)
+        files.write_bytes(self._log, text)
         self._written = text
 
-    def _write_plot(self, path: Path, entries: Sequence[Entry]) -> None:
+    def mend(self, entries: Sequence[Entry]) -> None:
+        """Replace both files if the log is not as it should be or the plot is missing; quick when nothing is.
+
+        For the start inside an epoch: its end replaces both anyway.
+
+        Raises:
+            StorageError: The disk refused.
+        """
+        if not (self._log.is_file() and self._plot.is_file() and self._log.read_bytes() == _encode(entries)):
+            self.write(entries)
+
+    def _write_plot(self, entries: Sequence[Entry]) -> None:
         try:
             plot = draw_history(entries, stage=self._stage, metric=self._metric)
         except Exception:  # noqa: BLE001 - logged below, whatever it is
-            _log.warning("%s: %s could not be drawn", self._stage, path.name, exc_info=True)
+            _log.warning("%s: %s could not be drawn", self._stage, PLOT_FILE, exc_info=True)
             return
-        files.write_bytes(path, plot)
+        files.write_bytes(self._plot, plot)
+
+
+def _encode(entries: Sequence[Entry]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(entries), indent=2) + b"\n"
 
 
 def draw_history(entries: Sequence[Entry], *, stage: str, metric: Metric) -> bytes:

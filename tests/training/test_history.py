@@ -63,12 +63,20 @@ def test_a_file_that_was_lost_comes_back(tmp_path: Path, lost: str) -> None:
     assert (tmp_path / lost).stat().st_size > 100
 
 
-def test_a_log_that_somebody_cut_is_made_whole(tmp_path: Path) -> None:
-    history = LossHistory(tmp_path, stage="tiny", metric=LOSS)
-    history.write(make_entries(2))
+@pytest.mark.parametrize("start", ["write", "mend"])
+def test_a_log_that_somebody_cut_is_made_whole(tmp_path: Path, start: str) -> None:
+    LossHistory(tmp_path, stage="tiny", metric=LOSS).write(make_entries(2))
     (tmp_path / LOG_FILE).write_text("[{")
-    history.write(make_entries(2))
+    getattr(LossHistory(tmp_path, stage="tiny", metric=LOSS), start)(make_entries(2))
     assert json.loads((tmp_path / LOG_FILE).read_text()) == make_entries(2)
+
+
+def test_a_plot_that_somebody_damaged_is_drawn_again(tmp_path: Path) -> None:
+    LossHistory(tmp_path, stage="tiny", metric=LOSS).write(make_entries(2))
+    drawn = (tmp_path / PLOT_FILE).read_bytes()
+    (tmp_path / PLOT_FILE).write_bytes(drawn[:100])
+    LossHistory(tmp_path, stage="tiny", metric=LOSS).write(make_entries(2))
+    assert (tmp_path / PLOT_FILE).read_bytes() == drawn
 
 
 def test_before_the_first_epoch_there_is_an_empty_log(tmp_path: Path) -> None:
@@ -78,9 +86,9 @@ def test_before_the_first_epoch_there_is_an_empty_log(tmp_path: Path) -> None:
 
 
 def test_a_plot_that_fails_is_said_and_the_log_is_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / PLOT_FILE).mkdir()
+    title_that_cannot_be_set = "$\\frac$"
     with caplog.at_level(logging.WARNING):
-        LossHistory(tmp_path, stage="tiny", metric=LOSS).write(make_entries(1))
+        LossHistory(tmp_path, stage=title_that_cannot_be_set, metric=LOSS).write(make_entries(1))
     assert f"{PLOT_FILE} could not be drawn" in caplog.text
     assert json.loads((tmp_path / LOG_FILE).read_text()) == make_entries(1)
 
