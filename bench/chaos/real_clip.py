@@ -33,18 +33,8 @@ class Clip:
     def start(self) -> subprocess.Popen[bytes]:
         """The command in a process group of its own."""
         settings = [word for setting in SETTINGS for word in ("--set", setting)]
-        words = [
-            "run",
-            NAME,
-            "--root",
-            str(self.root),
-            "--video",
-            str(self.video),
-            "--preset",
-            "draft",
-            "--epochs",
-            "2",
-        ]
+        words = ["run", NAME, "--root", str(self.root), "--video", str(self.video)]
+        draft = ["--preset", "draft", "--epochs", "2"]
         with (self.root.parent / "log.txt").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "synctalk", *words, *draft, *settings],
