@@ -16,7 +16,8 @@ import pytest
 
 from synctalk import lock
 from synctalk.errors import LockError, StorageError
-from synctalk.lock import DatasetLock, Holder, current_holder, find_live_holder, read_holder
+from synctalk.holder import Holder, current_holder
+from synctalk.lock import DatasetLock, find_live_holder, read_holder
 
 HOLD = """
 import sys, pathlib

@@ -1,0 +1,314 @@
+"""Ownership by lease, for disks on which `flock` cannot be trusted.
+
+The folder holds numbered files; who wrote the one with the highest number owns. Every claim creates the next number,
+which exactly one of many can do, also over NFS: to take the lease, to renew it (the beat) and to give it back.
+
+    000000000007   {"nonce": "9f…", "holder": {"pid": 12, "host": "gpu1", …}}      held
+    000000000008   {"nonce": "9f…", "holder": {"pid": 12, "host": "gpu1", …}}      the same holder, one beat later
+    000000000009   {"nonce": "9f…", "holder": null}                                given back
+
+Why numbers, and not one file that is renamed away when it is stale: a process that was suspended between looking and
+acting finds its number taken, and can never remove or overwrite what a later owner wrote. For the same reason numbers
+never go back: the last file stays.
+
+The lease is taken from another only when its process is proven dead on this machine, or after its number has been
+watched standing still for `stale_s` by the watcher's own clock. So clocks of two hosts are never compared to decide.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from synctalk import files
+from synctalk.errors import LockError
+from synctalk.holder import Holder, current_holder, refusal
+from synctalk.log import get_logger
+
+_DIGITS = 12
+_READ_ATTEMPTS = 20
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Times:
+    """The pace of a lease.
+
+    Attributes:
+        beat_s: Seconds between renewals.
+        stale_s: How long it must stand still before another host may take it; at least three beats.
+    """
+
+    beat_s: float = 10.0
+    stale_s: float = 30.0
+
+    @property
+    def trusted_s(self) -> float:
+        """For how long after a renewal ownership is taken for granted; the rest of `stale_s` is the margin."""
+        return self.stale_s / 2
+
+
+class Note(msgspec.Struct, frozen=True):
+    """What stands in a lease file: whose it is, and None as holder when it was given back."""
+
+    nonce: str
+    holder: Holder | None = None
+
+
+@dataclass(frozen=True)
+class Top:
+    """The lease file with the highest number; number 0 when there is none.
+
+    Attributes:
+        number: Its number.
+        note: What stands in it; None when it is damaged.
+        written: When, by the clock of the disk.
+    """
+
+    number: int
+    note: Note | None
+    written: float = 0.0
+
+    @property
+    def holder(self) -> Holder | None:
+        """Who holds it, as far as it tells."""
+        return self.note.holder if self.note else None
+
+    def is_free(self) -> bool:
+        """Whether it may be taken at once."""
+        return self.note is not None and (self.holder is None or self.holder.is_proven_dead())
+
+
+def read_top(folder: Path) -> Top:
+    """The lease file that counts now.
+
+    Raises:
+        OSError: The disk did not let it be read.
+    """
+    for attempt in range(1, _READ_ATTEMPTS + 1):
+        number = max(_numbers_in(folder), default=0)
+        if number == 0:
+            break
+        try:
+            content, written = _file_of(folder, number).read_bytes(), _file_of(folder, number).stat().st_mtime
+        except OSError:  # a file server says in several ways that it was swept after higher ones came
+            if attempt == _READ_ATTEMPTS:
+                raise
+            continue
+        try:
+            return Top(number, msgspec.json.decode(content, type=Note), written)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return Top(number, None, written)
+    return Top(0, Note(nonce=""))
+
+
+class Lease:
+    """The lease of one dataset.
+
+    Args:
+        folder: Where the numbered files are.
+        name: The dataset, for messages.
+        me: Who takes it; this process when None.
+        times: Its pace; the same for all.
+        on_loss: Called once, in whatever thread finds out, when another turns out to own it.
+        should_stop: Asked while watching a lease that stands still.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str,
+        me: Holder | None = None,
+        times: Times | None = None,
+        on_loss: Callable[[], None] = lambda: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._folder, self._name = folder, name
+        self._me = me or current_holder()
+        self._times = times or Times()
+        self._on_loss, self._should_stop = on_loss, should_stop
+        self._nonce = secrets.token_hex(16)
+        self._number, self._proven_at = 0, 0.0
+        self._lost_to: Top | None = None
+        self._turn = threading.Lock()
+        self._is_over = threading.Event()
+        self._heart = threading.Thread(target=self._keep_beating, name="synctalk-lease", daemon=True)
+        self._pid = os.getpid()
+
+    def acquire(self) -> None:
+        """Take the lease, after watching it where nobody can tell whether its holder lives.
+
+        Raises:
+            LockError: Another process holds it, or a stop was asked for while watching.
+            OSError: The disk refused.
+        """
+        files.make_folder(self._folder)
+        watch: _Watch | None = None
+        while True:
+            top = read_top(self._folder)
+            if top.is_free() or (watch is not None and watch.is_over(top, self._times)):
+                if self._claim(top.number):
+                    self._heart.start()
+                    return
+                continue  # somebody was faster; look again
+            watch = self._keep_watching(top, watch)
+            time.sleep(min(0.5, self._times.beat_s / 5))
+
+    def release(self) -> None:
+        """Give the lease back; does nothing when it is lost or this is a forked child."""
+        if os.getpid() != self._pid:
+            return
+        self._is_over.set()
+        self._heart.join()
+        if self.is_lost():
+            return
+        try:
+            self._create(self._number + 1, holder=None)
+            self._sweep(self._number + 1)
+        except OSError as error:  # how the block ended matters more; whoever comes next finds this process dead
+            _log.warning("%s: the lease could not be given back: %s", self._name, error)
+
+    def is_lost(self) -> bool:
+        """Whether another process is known to own it now."""
+        return self._lost_to is not None
+
+    def check(self) -> None:
+        """Make sure that this process still owns, before it commits something.
+
+        Raises:
+            LockError: It does not: it was suspended, and another took over.
+            OSError: The disk did not answer the question.
+        """
+        with self._turn:
+            if not self.is_lost() and _now() - self._proven_at >= self._times.trusted_s:
+                self._beat()
+            elif not self.is_lost():
+                self._look()
+        if self._lost_to is not None:
+            raise self._loss(self._lost_to)
+
+    def _claim(self, number: int) -> bool:
+        """Try to be the one who creates the file after `number`."""
+        asked_at = _now()
+        self._create(number + 1, holder=self._me)
+        # Whose note is on top decides: the number may be one that others have left behind long ago.
+        top = read_top(self._folder)
+        if top.note is None or top.note.nonce != self._nonce:
+            return False
+        self._number, self._proven_at = top.number, asked_at
+        return True
+
+    def _keep_watching(self, top: Top, watch: _Watch | None) -> _Watch:
+        holder = top.holder
+        has_moved = watch is not None and watch.number != top.number
+        is_busy = holder is not None and (holder.is_running() or (watch is None and self._is_fresh(top)))
+        if has_moved or is_busy or self._should_stop():
+            raise refusal(holder, name=self._name)
+        if watch is not None:
+            return watch
+        who = f"process {holder.pid} on {holder.host}" if holder else "a damaged note"
+        _log.info("%s: held by %s; watching for %g s whether it lives", self._name, who, self._times.stale_s)
+        return _Watch(top.number, time.monotonic())
+
+    def _is_fresh(self, top: Top) -> bool:
+        """Whether it was written in the last two beats, by the clock of the disk; only saves the watching."""
+        probe = files.temporary_beside(_file_of(self._folder, top.number))
+        try:
+            probe.touch()
+            age_s = probe.stat().st_mtime - top.written
+        except FileNotFoundError:  # swept by the holder, who therefore lives
+            return True
+        finally:
+            probe.unlink(missing_ok=True)
+        return abs(age_s) < 2 * self._times.beat_s
+
+    def _keep_beating(self) -> None:
+        while not self.is_lost() and not self._is_over.wait(self._times.beat_s):
+            try:
+                with self._turn:
+                    self._beat()
+            except OSError as error:
+                _log.warning("%s: the lease could not be renewed, trying again: %s", self._name, error)
+
+    def _beat(self) -> None:
+        asked_at = _now()
+        is_created = self._create(self._number + 1, holder=self._me)
+        top = self._look()
+        if self.is_lost():
+            return
+        if not is_created and top.number == self._number:
+            # A listing from before: the disk has refused the number because another has it.
+            self._lose(top)
+            return
+        self._number, self._proven_at = top.number, asked_at
+        self._sweep(top.number)
+
+    def _look(self) -> Top:
+        top = read_top(self._folder)
+        if top.note is None or top.note.nonce != self._nonce:
+            self._lose(top)
+        return top
+
+    def _lose(self, top: Top) -> None:
+        self._lost_to = top
+        _log.error("%s", self._loss(top))
+        self._on_loss()
+
+    def _loss(self, top: Top) -> LockError:
+        holder = top.holder
+        who = f"process {holder.pid} on {holder.host}" if holder and holder != self._me else "another process"
+        return LockError(
+            f"dataset {self._name!r} no longer belongs to this run: while it stood still, {who} took over",
+            hint="nothing more is written by this run; the other goes on from the last commit: synctalk status "
+            + self._name,
+        )
+
+    def _create(self, number: int, *, holder: Holder | None) -> bool:
+        note = msgspec.json.encode(Note(self._nonce, holder))
+        return files.create_exclusively(_file_of(self._folder, number), note)
+
+    def _sweep(self, number: int) -> None:
+        """Remove what lies below; one file less than could be, so that a listing made meanwhile is never empty."""
+        kept = {_file_of(self._folder, number).name, _file_of(self._folder, number - 1).name}
+        for entry in os.listdir(self._folder):
+            is_higher = entry.isdecimal() and int(entry) > number
+            if entry not in kept and not is_higher:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self._folder / entry)
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """Since when a number has been seen standing still, by the clock of this process."""
+
+    number: int
+    since: float
+
+    def is_over(self, top: Top, times: Times) -> bool:
+        return self.number == top.number and time.monotonic() - self.since >= times.stale_s
+
+
+def _numbers_in(folder: Path) -> list[int]:
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    return [int(name) for name in names if len(name) == _DIGITS and name.isascii() and name.isdecimal()]
+
+
+def _file_of(folder: Path, number: int) -> Path:
+    return folder / f"{number:0{_DIGITS}d}"
+
+
+def _now() -> float:
+    """Seconds that also pass while the machine sleeps, where the system counts them."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
