@@ -266,10 +266,10 @@ class Lease:
     def _loss(self, top: Top) -> LockError:
         holder = top.holder
         who = f"process {holder.pid} on {holder.host}" if holder and holder != self._me else "another process"
+        why = f"while it stood still, {who} took over" if top.number else "its lease was removed"
         return LockError(
-            f"dataset {self._name!r} no longer belongs to this run: while it stood still, {who} took over",
-            hint="nothing more is written by this run; the other goes on from the last commit: synctalk status "
-            + self._name,
+            f"dataset {self._name!r} no longer belongs to this run: {why}",
+            hint=f"it writes nothing more; who goes on starts from its last commit: synctalk status {self._name}",
         )
 
     def _create(self, number: int, *, holder: Holder | None) -> bool:

@@ -53,14 +53,20 @@ def open_lock(path: Path, kind: str, index: int) -> AbstractContextManager[Calla
     return leased(path, f"host{index}") if kind == "hosts" else locked(path, kind)
 
 
+def report(facts: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
+
+
 def fork(work: Callable[[], int]) -> int:
     child = os.fork()
     if child == 0:
         code = 70
         try:
             code = work()
-        except Exception:
+        except BaseException:
             traceback.print_exc()
+            raise
         finally:
             os._exit(code)
     return child
@@ -102,7 +108,7 @@ def start_at_once(path: Path, kind: str, count: int) -> None:
     codes = {child: os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children}
     for line in told.decode().splitlines():
         facts = json.loads(line)
-        print(json.dumps({**facts, "code": codes[facts["pid"]]}), flush=True)
+        report({**facts, "code": codes[facts["pid"]]})
 
 
 # ------------------------------------------------------------------------------------------------------------ rounds
@@ -159,7 +165,7 @@ def main() -> None:
         plan = draw.choice(["nothing", "kill", "stop"])
         random.seed(draw.random())
         codes = play_round(path, kind, path.with_name("journal"), plan)
-        print(json.dumps({"plan": plan, "codes": codes}), flush=True)
+        report({"plan": plan, "codes": codes})
 
 
 if __name__ == "__main__":
