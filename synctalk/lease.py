@@ -277,12 +277,12 @@ class Lease:
         return files.create_exclusively(_file_of(self._folder, number), note)
 
     def _sweep(self, number: int) -> None:
-        """Remove what lies below; one file less than could be, so that a listing made meanwhile is never empty."""
-        kept = {_file_of(self._folder, number).name, _file_of(self._folder, number - 1).name}
+        """Remove what lies below `number`, but the one before it: a listing made meanwhile must never come out empty."""
         for entry in os.listdir(self._folder):
-            is_higher = entry.isdecimal() and int(entry) > number
-            if entry not in kept and not is_higher:
-                with contextlib.suppress(FileNotFoundError):
+            is_below = _is_number(entry) and int(entry) < number - 1
+            if is_below or entry.endswith(".tmp"):
+                # What cannot be removed (a file server may keep it for a while) is tried again at the next beat.
+                with contextlib.suppress(OSError):
                     os.unlink(self._folder / entry)
 
 
@@ -302,7 +302,11 @@ def _numbers_in(folder: Path) -> list[int]:
         names = os.listdir(folder)
     except FileNotFoundError:
         return []
-    return [int(name) for name in names if len(name) == _DIGITS and name.isascii() and name.isdecimal()]
+    return [int(name) for name in names if _is_number(name)]
+
+
+def _is_number(name: str) -> bool:
+    return len(name) == _DIGITS and name.isascii() and name.isdecimal()
 
 
 def _file_of(folder: Path, number: int) -> Path:

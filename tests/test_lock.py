@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -132,11 +132,9 @@ def test_never_two_owners_while_owners_are_killed_and_suspended(kind: str, round
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("kind", "rounds"), [("flock", 1000), ("lease", 1000), ("hosts", 200)])
-def test_never_two_owners_in_many_rounds(
-    kind: str, rounds: int, tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
+def test_never_two_owners_in_many_rounds(kind: str, rounds: int, tmp_path: Path) -> None:
     counts = check_rounds(kind, tmp_path, rounds=rounds, seed=1)
-    record_property("counts", counts)  # for --junit-xml
+    sys.stdout.write(f"{kind}: {rounds} rounds, {counts}\n")  # shown with -rP
     assert counts["killed"] > rounds / 10
 
 
