@@ -3,10 +3,6 @@
 The folder holds numbered files; who wrote the one with the highest number owns. Every claim creates the next number,
 which exactly one of many can do, also over NFS: to take the lease, to renew it (the beat) and to give it back.
 
-    000000000007   {"nonce": "9f…", "holder": {"pid": 12, "host": "gpu1", …}}      held
-    000000000008   {"nonce": "9f…", "holder": {"pid": 12, "host": "gpu1", …}}      the same holder, one beat later
-    000000000009   {"nonce": "9f…", "holder": null}                                given back
-
 Why numbers, and not one file that is renamed away when it is stale: a process that was suspended between looking and
 acting finds its number taken, and can never remove or overwrite what a later owner wrote. For the same reason numbers
 never go back: the last file stays.
@@ -17,7 +13,6 @@ watched standing still for `stale_s` by the watcher's own clock. So clocks of tw
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import threading
@@ -26,15 +21,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from synctalk import files
 from synctalk.errors import LockError
 from synctalk.holder import Holder, current_holder, refusal
+from synctalk.leasefile import Note, Top, create_note, is_fresh, read_top, sweep_below
 from synctalk.log import get_logger
 
-_DIGITS = 12
-_READ_ATTEMPTS = 20
 _log = get_logger(__name__)
 
 
@@ -54,60 +46,6 @@ class Times:
     def trusted_s(self) -> float:
         """For how long after a renewal ownership is taken for granted; the rest of `stale_s` is the margin."""
         return self.stale_s / 2
-
-
-class Note(msgspec.Struct, frozen=True):
-    """What stands in a lease file: whose it is, and None as holder when it was given back."""
-
-    nonce: str
-    holder: Holder | None = None
-
-
-@dataclass(frozen=True)
-class Top:
-    """The lease file with the highest number; number 0 when there is none.
-
-    Attributes:
-        number: Its number.
-        note: What stands in it; None when it is damaged.
-        written: When, by the clock of the disk.
-    """
-
-    number: int
-    note: Note | None
-    written: float = 0.0
-
-    @property
-    def holder(self) -> Holder | None:
-        """Who holds it, as far as it tells."""
-        return self.note.holder if self.note else None
-
-    def is_free(self) -> bool:
-        """Whether it may be taken at once."""
-        return self.note is not None and (self.holder is None or self.holder.is_proven_dead())
-
-
-def read_top(folder: Path) -> Top:
-    """The lease file that counts now.
-
-    Raises:
-        OSError: The disk did not let it be read.
-    """
-    for attempt in range(1, _READ_ATTEMPTS + 1):
-        number = max(_numbers_in(folder), default=0)
-        if number == 0:
-            break
-        try:
-            content, written = _file_of(folder, number).read_bytes(), _file_of(folder, number).stat().st_mtime
-        except OSError:  # a file server says in several ways that it was swept after higher ones came
-            if attempt == _READ_ATTEMPTS:
-                raise
-            continue
-        try:
-            return Top(number, msgspec.json.decode(content, type=Note), written)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return Top(number, None, written)
-    return Top(0, Note(nonce=""))
 
 
 class Lease:
@@ -173,7 +111,7 @@ class Lease:
             return
         try:
             self._create(self._number + 1, holder=None)
-            self._sweep(self._number + 1)
+            sweep_below(self._folder, self._number + 1)
         except OSError as error:  # how the block ended matters more; whoever comes next finds this process dead
             _log.warning("%s: the lease could not be given back: %s", self._name, error)
 
@@ -210,7 +148,7 @@ class Lease:
     def _keep_watching(self, top: Top, watch: _Watch | None) -> _Watch:
         holder = top.holder
         has_moved = watch is not None and watch.number != top.number
-        is_busy = holder is not None and (holder.is_running() or (watch is None and self._is_fresh(top)))
+        is_busy = holder is not None and (holder.is_running() or (watch is None and self._is_young(top)))
         if has_moved or is_busy or self._should_stop():
             raise refusal(holder, name=self._name)
         if watch is not None:
@@ -219,17 +157,9 @@ class Lease:
         _log.info("%s: held by %s; watching for %g s whether it lives", self._name, who, self._times.stale_s)
         return _Watch(top.number, time.monotonic())
 
-    def _is_fresh(self, top: Top) -> bool:
-        """Whether it was written in the last two beats, by the clock of the disk; only saves the watching."""
-        probe = files.temporary_beside(_file_of(self._folder, top.number))
-        try:
-            probe.touch()
-            age_s = probe.stat().st_mtime - top.written
-        except FileNotFoundError:  # swept by the holder, who therefore lives
-            return True
-        finally:
-            probe.unlink(missing_ok=True)
-        return abs(age_s) < 2 * self._times.beat_s
+    def _is_young(self, top: Top) -> bool:
+        """Whether its holder has just beaten; only saves the watching, for the note of a dead one grows old."""
+        return is_fresh(top, self._folder, within_s=2 * self._times.beat_s)
 
     def _keep_beating(self) -> None:
         while not self.is_lost() and not self._is_over.wait(self._times.beat_s):
@@ -250,7 +180,7 @@ class Lease:
             self._lose(top)
             return
         self._number, self._proven_at = top.number, asked_at
-        self._sweep(top.number)
+        sweep_below(self._folder, top.number)
 
     def _look(self) -> Top:
         top = read_top(self._folder)
@@ -273,17 +203,7 @@ class Lease:
         )
 
     def _create(self, number: int, *, holder: Holder | None) -> bool:
-        note = msgspec.json.encode(Note(self._nonce, holder))
-        return files.create_exclusively(_file_of(self._folder, number), note)
-
-    def _sweep(self, number: int) -> None:
-        """Remove what lies below `number`, but the one before it: a listing made meanwhile must never come out empty."""
-        for entry in os.listdir(self._folder):
-            is_below = _is_number(entry) and int(entry) < number - 1
-            if is_below or entry.endswith(".tmp"):
-                # What cannot be removed (a file server may keep it for a while) is tried again at the next beat.
-                with contextlib.suppress(OSError):
-                    os.unlink(self._folder / entry)
+        return create_note(self._folder, number, Note(self._nonce, holder))
 
 
 @dataclass(frozen=True)
@@ -295,22 +215,6 @@ class _Watch:
 
     def is_over(self, top: Top, times: Times) -> bool:
         return self.number == top.number and time.monotonic() - self.since >= times.stale_s
-
-
-def _numbers_in(folder: Path) -> list[int]:
-    try:
-        names = os.listdir(folder)
-    except FileNotFoundError:
-        return []
-    return [int(name) for name in names if _is_number(name)]
-
-
-def _is_number(name: str) -> bool:
-    return len(name) == _DIGITS and name.isascii() and name.isdecimal()
-
-
-def _file_of(folder: Path, number: int) -> Path:
-    return folder / f"{number:0{_DIGITS}d}"
 
 
 def _now() -> float:

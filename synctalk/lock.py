@@ -20,7 +20,8 @@ import msgspec
 from synctalk.errors import StorageError
 from synctalk.files import asking_before_commits, make_folder, translating_os_errors
 from synctalk.holder import Holder, current_holder, refusal
-from synctalk.lease import Lease, read_top
+from synctalk.lease import Lease
+from synctalk.leasefile import read_top
 from synctalk.mounts import find_file_system, is_network
 
 LockKind = Literal["auto", "flock", "lease"]

@@ -18,9 +18,10 @@ import pytest
 from synctalk import files
 from synctalk.errors import LockError
 from synctalk.holder import Holder, current_holder
-from synctalk.lease import Lease, Note, Times, read_top
+from synctalk.lease import Lease, Times
+from synctalk.leasefile import Note, read_top
 
-QUICK = Times(beat_s=0.05, stale_s=0.4)
+QUICK = Times(beat_s=0.05, stale_s=0.25)
 SLOW = Times(beat_s=60, stale_s=180)
 HOLD = """
 import msgspec, pathlib, sys
@@ -29,7 +30,7 @@ from synctalk.lease import Lease, Times
 me = current_holder()
 if len(sys.argv) > 2:
     me = msgspec.structs.replace(me, host=sys.argv[2])
-lease = Lease(pathlib.Path(sys.argv[1]), name="anna", me=me, times=Times(beat_s=0.05, stale_s=0.4))
+lease = Lease(pathlib.Path(sys.argv[1]), name="anna", me=me, times=Times(beat_s=0.05, stale_s=0.25))
 lease.acquire()
 print("held", flush=True)
 sys.stdin.readline()
@@ -183,7 +184,7 @@ def test_clocks_that_are_a_day_apart_take_nothing_from_a_living_holder(shift_s: 
         while not folder.is_dir() or not read_top(folder).number:
             time.sleep(0.01)
         with pytest.raises(LockError, match="on gpu1"):
-            lease_of(folder).acquire()
+            lease_of(folder, times=Times(beat_s=0.05, stale_s=10)).acquire()
     finally:
         refused.set()
         beating.join()
@@ -269,10 +270,26 @@ def test_a_lease_that_was_removed_is_lost(folder: Path) -> None:
     lease.release()
 
 
+def test_a_disk_that_does_not_answer_for_a_while_costs_nothing(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    lease = lease_of(folder)
+    lease.acquire()
+    with lease._turn:  # not between two operations of one beat
+        folder.rename(folder.with_name("away"))
+    while "could not be renewed, trying again" not in caplog.text:
+        time.sleep(0.01)
+    with lease._turn:
+        folder.with_name("away").rename(folder)
+    wait_for_beat(folder)
+    lease.check()
+    assert not lease.is_lost()
+    lease.release()
+
+
 def test_a_forked_child_cannot_give_the_lease_back(folder: Path) -> None:
     program = f"""
 import os, pathlib
-from synctalk.lease import Lease, read_top
+from synctalk.lease import Lease
+from synctalk.leasefile import read_top
 folder = pathlib.Path({str(folder)!r})
 lease = Lease(folder, name="anna")
 lease.acquire()

@@ -23,7 +23,7 @@ import pytest
 from synctalk import files, lock
 from synctalk.errors import ExitCode, LockError, StorageError
 from synctalk.holder import Holder, current_holder
-from synctalk.lease import Note, read_top
+from synctalk.leasefile import Note, read_top
 from synctalk.lock import DatasetLock, find_live_holder, lease_folder, read_holder
 
 HOLD = """
@@ -124,7 +124,7 @@ def check_rounds(kind: str, folder: Path, *, rounds: int, seed: int) -> dict[str
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "rounds"), [("flock", 20), ("lease", 20), ("hosts", 4)])
+@pytest.mark.parametrize(("kind", "rounds"), [("flock", 12), ("lease", 12), ("hosts", 4)])
 def test_never_two_owners_while_owners_are_killed_and_suspended(kind: str, rounds: int, tmp_path: Path) -> None:
     assert check_rounds(kind, tmp_path, rounds=rounds, seed=8)["owners"] >= rounds
 

@@ -14,7 +14,7 @@ TABLE = """\
 32 31 0:41 /export /data rw,relatime shared:7 master:2 - nfs4 files:/export rw,vers=4.2
 33 32 0:42 / /data/scratch rw - xfs /dev/nvme0n1 rw
 34 22 0:43 / /mnt/two\\040words rw - cifs //files/share rw
-35 22 0:44 / /home/anna/ssh rw - fuse.sshfs anna@far: rw
+35 22 0:44 / /people/anna/ssh rw - fuse.sshfs anna@far: rw
 nonsense
 """
 
@@ -35,8 +35,8 @@ def table(tmp_path: Path) -> Path:
         ("/data/scratch/set", "xfs"),
         ("/data/scratchy", "nfs4"),
         ("/mnt/two words/set", "cifs"),
-        ("/home/anna/ssh/x", "fuse.sshfs"),
-        ("/home/anna", "ext4"),
+        ("/people/anna/ssh/x", "fuse.sshfs"),
+        ("/people/anna", "ext4"),
     ],
 )
 def test_the_deepest_and_latest_mount_counts(place: str, kind: str, table: Path) -> None:

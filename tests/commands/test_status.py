@@ -15,7 +15,7 @@ import pytest
 
 from synctalk.cli import main
 from synctalk.holder import current_holder
-from synctalk.lease import Note
+from synctalk.leasefile import Note
 from synctalk.lock import find_live_holder, lease_folder
 from synctalk.process import read_start_token
 from synctalk.state import Record, Status, new_state, save_state

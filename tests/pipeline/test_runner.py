@@ -10,7 +10,7 @@ import pytest
 
 from synctalk.errors import ExitCode, InputError, LockError, StageError, StateError
 from synctalk.holder import current_holder
-from synctalk.lease import Note, read_top
+from synctalk.leasefile import Note, read_top
 from synctalk.lock import DatasetLock, lease_folder
 from synctalk.pipeline.interruption import StopFlag
 from synctalk.pipeline.runner import Runner
