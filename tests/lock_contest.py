@@ -2,7 +2,8 @@
 
 `starts`: all start at once, the first owner stays until everybody has an answer; prints one JSON line per contender.
 `rounds`: in each round contenders queue for the lock, and meanwhile the owner is left alone, killed or suspended.
-Owners write lines `<owner> <gap>` into a journal; the gap is how long ago, in seconds, ownership was checked.
+Owners check that they own and write their number into a journal, again and again.
+With `late` they take back a line that was written too long after the check.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from synctalk.holder import current_holder
 from synctalk.lease import Lease, Times
 from synctalk.lock import DatasetLock
 
-TIMES = Times(beat_s=0.2, stale_s=0.8)
+TIMES = Times(beat_s=0.1, stale_s=0.4)
 CONTENDERS = 4
 LINES = 4
 LOST = 4
@@ -126,7 +127,9 @@ def work(path: Path, kind: str, index: int, journal: Path) -> int:
                         check()
                     except LockError:
                         return LOST
-                    os.write(out, f"{os.getpid()} {time.monotonic() - checked_at:.3f}\n".encode())
+                    os.write(out, f"{os.getpid()}\n".encode())
+                    if time.monotonic() - checked_at >= TIMES.trusted_s:
+                        os.write(out, f"{os.getpid()} late\n".encode())
                     time.sleep(0.001)
             return 0
         except LockError:
