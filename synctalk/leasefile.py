@@ -17,6 +17,8 @@ import msgspec
 from synctalk import files
 from synctalk.holder import Holder
 
+KEPT = 16
+"""How many files stay: with a beat of 10 s, those of more than two minutes."""
 _DIGITS = 12
 _READ_ATTEMPTS = 20
 
@@ -101,10 +103,14 @@ def is_fresh(top: Top, folder: Path, *, within_s: float) -> bool:
 
 
 def sweep_below(folder: Path, number: int) -> None:
-    """Remove what lies below `number`, but not the one before it: no listing made meanwhile may come out empty."""
+    """Remove what lies well below `number`.
+
+    Some are kept: a client of a file server may see the folder as it was a minute ago, and whoever then asks for a
+    number that is long outdated must find it taken.
+    """
     for entry in os.listdir(folder):
-        is_below = _is_number(entry) and int(entry) < number - 1
-        if is_below or entry.endswith(".tmp"):
+        is_old = _is_number(entry) and int(entry) <= number - KEPT
+        if is_old or entry.endswith(".tmp"):
             # What cannot be removed (a file server may keep it for a while) is tried again at the next beat.
             with contextlib.suppress(OSError):
                 os.unlink(folder / entry)

@@ -19,7 +19,7 @@ from synctalk import files
 from synctalk.errors import LockError
 from synctalk.holder import Holder, current_holder
 from synctalk.lease import Lease, Times
-from synctalk.leasefile import Note, read_top
+from synctalk.leasefile import KEPT, Note, read_top
 
 QUICK = Times(beat_s=0.05, stale_s=0.25)
 SLOW = Times(beat_s=60, stale_s=180)
@@ -102,15 +102,19 @@ def test_a_lease_is_held_refused_to_others_and_given_back(folder: Path) -> None:
     assert seconds_to_take(folder, times=SLOW) < 60
 
 
-def test_beats_move_the_number_and_leave_two_files(folder: Path) -> None:
+def test_beats_move_the_number_and_old_files_are_swept(folder: Path) -> None:
+    swept = [leave(folder, number, Note("theirs")) for number in (1, 2, 3)]
+    swept.append(folder / ".000000000004.1-1.00000000.tmp")
+    swept[-1].touch()
+    kept = leave(folder, 3 + KEPT, Note("theirs"))
     lease = lease_of(folder)
     lease.acquire()
-    first = read_top(folder).number
     for _ in range(3):
         wait_for_beat(folder)
-    assert read_top(folder).number >= first + 3
+    assert read_top(folder).number >= 3 + KEPT + 4
+    assert [path.name for path in swept if path.exists()] == []
+    assert kept.exists()
     lease.release()
-    assert len(list(folder.iterdir())) == 2
 
 
 def test_numbers_never_go_back(folder: Path) -> None:
