@@ -18,8 +18,9 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from synctalk import files
 from synctalk.errors import LockError
@@ -30,8 +31,7 @@ from synctalk.log import get_logger
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class Times:
+class Times(msgspec.Struct, frozen=True):
     """The pace of a lease.
 
     Attributes:
@@ -206,8 +206,7 @@ class Lease:
         return create_note(self._folder, number, Note(self._nonce, holder))
 
 
-@dataclass(frozen=True)
-class _Watch:
+class _Watch(msgspec.Struct, frozen=True):
     """Since when a number has been seen standing still, by the clock of this process."""
 
     number: int

@@ -150,10 +150,11 @@ def play_round(path: Path, kind: str, journal: Path, plan: str) -> list[int]:
     time.sleep(random.random() * 0.004)
     if plan == "kill":
         os.kill(victim, signal.SIGKILL)
-    elif plan == "stop":
-        os.kill(victim, signal.SIGSTOP)
+    elif plan in {"stop", "stop any"}:
+        stopped = victim if plan == "stop" else random.choice(children)  # any may be on the point of claiming
+        os.kill(stopped, signal.SIGSTOP)
         time.sleep(1.6 * TIMES.stale_s if kind == "hosts" else 0.02)
-        os.kill(victim, signal.SIGCONT)
+        os.kill(stopped, signal.SIGCONT)
     return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 
 
@@ -165,7 +166,7 @@ def main() -> None:
         return
     draw = random.Random(int(seed[0]))
     for _ in range(int(count)):
-        plan = draw.choice(["nothing", "kill", "stop"])
+        plan = draw.choice(["nothing", "kill", "stop", "stop any"])
         random.seed(draw.random())
         codes = play_round(path, kind, path.with_name("journal"), plan)
         report({"plan": plan, "codes": codes})
