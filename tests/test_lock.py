@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import itertools
 import json
@@ -331,6 +332,27 @@ def test_lease_and_flock_exclude_each_other_on_a_disk_of_this_machine(first: str
         for second in ("auto", "flock", "lease"):
             with pytest.raises(LockError, match=f"process {os.getpid()} on"), DatasetLock(path, name="a", kind=second):
                 pytest.fail("two owners")
+
+
+def test_on_a_disk_that_machines_share_the_lease_stands_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "find_file_system", lambda _path: "nfs4")
+    with DatasetLock(path, name="anna"):
+        assert find_live_holder(path) == current_holder()
+        assert not path.exists()
+    with DatasetLock(path, name="anna", kind="flock"):
+        assert read_holder(path) == current_holder()
+
+
+def test_where_the_disk_has_no_flock_a_lease_stands_in(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def has_none(_self: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(lock._Flock, "acquire", has_none)
+    with DatasetLock(path, name="anna"):
+        assert read_top(lease_folder(path)).holder == current_holder()
+    with pytest.raises(StorageError, match="has no flock") as caught, DatasetLock(path, name="anna", kind="flock"):
+        pytest.fail("locked")
+    assert "runtime.lock=lease" in caught.value.hint
 
 
 def test_a_refusal_by_the_lease_leaves_the_flock_free(path: Path) -> None:
