@@ -93,6 +93,8 @@ class RuntimeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Seconds between snapshots inside an epoch."""
     preview_s: NonNegativeFloat = 4.0
     """Length of the preview video after each epoch; 0 switches it off."""
+    lock: Literal["auto", "flock", "lease"] = "auto"
+    """How a dataset is kept for one process: the system's lock, or a lease with a heartbeat for shared disks."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -27,6 +27,9 @@ from synctalk.process import is_running, read_start_token
 
 _CHUNK_BYTES = 1 << 20
 _TEMPORARY = re.compile(r"^\..+\.(?P<pid>\d+)-(?P<start>\d*)\.[0-9a-f]{8}\.tmp$", re.DOTALL | re.ASCII)
+
+_NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
+_permits: list[Callable[[], None]] = []
 
 
 def temporary_beside(target: Path) -> Path:
@@ -68,10 +71,22 @@ def _discard(temporary: Path) -> None:
 
 def commit_file(temporary: Path, target: Path) -> None:
     """Give a finished and fsynced temporary file (or folder) its final name, durably."""
+    for check in _permits:
+        check()
     os.replace(temporary, target)
     crash_point("files.renamed")
     sync_folder(target.parent)
     crash_point("files.committed")
+
+
+@contextlib.contextmanager
+def asking_before_commits(permit: Callable[[], None]) -> Iterator[None]:
+    """While the block runs, call `permit` before each commit of this process; what it raises prevents the commit."""
+    _permits.append(permit)
+    try:
+        yield
+    finally:
+        _permits.remove(permit)
 
 
 def write_bytes(target: Path, content: bytes) -> None:
@@ -94,6 +109,49 @@ def publish_json(target: Path, value: object) -> None:
     except BaseException:
         _discard(temporary)
         raise
+
+
+def create_exclusively(target: Path, content: bytes) -> bool:
+    """Create `target` with all its content at once, unless it is there; of many that try, one succeeds, also over NFS.
+
+    Does not wait for the disk.
+
+    Returns:
+        Whether this call created it; also False when somebody swept the temporary file meanwhile.
+
+    Raises:
+        OSError: The folder is missing, or the disk refused.
+    """
+    temporary = temporary_beside(target)
+    try:
+        temporary.write_bytes(content)
+        os.link(temporary, target)
+    except FileExistsError:
+        # The answer of a file server may be lost and the request repeated; the number of names tells what happened.
+        with contextlib.suppress(FileNotFoundError):
+            return temporary.stat().st_nlink > 1
+        return False
+    except FileNotFoundError:
+        if not target.parent.is_dir():
+            raise
+        return False
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        return _create_in_place(target, content)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
+
+
+def _create_in_place(target: Path, content: bytes) -> bool:
+    """The same for disks without hard links; for a moment others see the file without its content."""
+    try:
+        with target.open("xb") as stream:
+            stream.write(content)
+    except FileExistsError:
+        return False
+    return True
 
 
 def sync_file(path: Path) -> None:

@@ -22,18 +22,35 @@ def is_running(pid: int, *, start_token: str) -> bool:
     return _exists(pid) and read_start_token(pid) == start_token
 
 
+def is_proven_dead(pid: int, *, start_token: str) -> bool:
+    """Whether that very process certainly no longer runs; False where the system does not let us look at it.
+
+    Not the opposite of `is_running`: between the two are processes that exist and hide when they started.
+    """
+    if not _exists(pid):
+        return True
+    state, start = _read_state(pid)
+    return state in _DEAD_STATES or (start != "" and start_token != "" and start != start_token)
+
+
 def read_start_token(pid: int) -> str:
     """When process `pid` started, in the kernel's ticks; '' when it is dead or where the system tells nothing.
 
     With the pid it names one process for the whole boot.
     """
+    state, start = _read_state(pid)
+    return "" if state in _DEAD_STATES else start
+
+
+def _read_state(pid: int) -> tuple[str, str]:
+    """The state letter and the start of a process; twice '' when it is gone or hidden."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return ""
+        return "", ""
     # The command's name stands in brackets before the numbers and may itself hold brackets and spaces.
     state, *numbers = text.rpartition(")")[2].split()
-    return "" if state in _DEAD_STATES else numbers[18]
+    return state, numbers[18]
 
 
 def own_command() -> str:

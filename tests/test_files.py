@@ -163,6 +163,48 @@ def test_published_facts_leave_no_temporary_file_when_they_fail(tmp_path: Path) 
 # ------------------------------------------------------------------------------------------------------- leftovers
 
 
+CREATE = """
+import os, sys
+from pathlib import Path
+from synctalk import files
+if sys.argv[2] == "without links":
+    create = files._create_in_place
+else:
+    create = files.create_exclusively
+children = []
+for index in range(12):
+    if (child := os.fork()) == 0:
+        os._exit(sum(create(Path(sys.argv[1]) / str(name), b"%d" % index) for name in range(20)))
+    children.append(child)
+print(sum(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
+"""
+
+
+@pytest.mark.parametrize("disk", ["with links", "without links"])
+def test_of_many_that_create_a_file_one_succeeds(disk: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CREATE, str(tmp_path), disk]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "20\n"
+    assert names_in(tmp_path) == sorted(map(str, range(20)))
+    assert all(path.read_bytes().isdigit() for path in tmp_path.iterdir())
+
+
+def test_a_file_cannot_be_created_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        files.create_exclusively(tmp_path / "no" / "file", b"")
+
+
+def test_a_refused_permit_prevents_the_commit_and_leaves_no_trace(tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise StorageError("not yours")
+
+    target = tmp_path / "target"
+    with files.asking_before_commits(refuse), pytest.raises(StorageError, match="not yours"):
+        files.write_bytes(target, b"new")
+    assert names_in(tmp_path) == []
+    files.write_bytes(target, b"new")
+    assert names_in(tmp_path) == ["target"]
+
+
 def leftover(folder: Path, *, pid: int, start: str, name: str = "crops.npy") -> Path:
     path = folder / f".{name}.{pid}-{start}.0123abcd.tmp"
     path.write_bytes(b"half")

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from synctalk.process import is_running, own_command, read_start_token
+from synctalk.process import is_proven_dead, is_running, own_command, read_start_token
 
 needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="the system shows no /proc")
 
@@ -38,8 +38,18 @@ def test_a_killed_child_that_nobody_waited_for_does_not_run() -> None:
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead, and still a zombie
     try:
         assert not is_running(child.pid, start_token=token)
+        assert is_proven_dead(child.pid, start_token=token)
     finally:
         child.communicate()
+
+
+@needs_proc
+def test_only_what_is_known_proves_a_death() -> None:
+    token = read_start_token(os.getpid())
+    assert not is_proven_dead(os.getpid(), start_token=token)
+    assert not is_proven_dead(os.getpid(), start_token="")
+    assert is_proven_dead(os.getpid(), start_token="1")
+    assert is_proven_dead(2**31 - 1, start_token=token)
 
 
 @needs_proc

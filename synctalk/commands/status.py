@@ -9,8 +9,9 @@ import msgspec
 
 from synctalk.catalogue import find_datasets
 from synctalk.errors import ExitCode, InputError
+from synctalk.holder import Holder
 from synctalk.lines import LINES
-from synctalk.lock import Holder, find_live_holder
+from synctalk.lock import find_live_holder
 from synctalk.progress import LiveFacts, format_duration, read_live_facts
 from synctalk.state import Record, Status, read_state
 from synctalk.workspace import Workspace
@@ -79,8 +80,9 @@ def _describe(status: DatasetStatus) -> list[str]:
     for name, record in status.stages.items():
         lines.append(f"  {name:<12} {record.status.value:<12} {_describe_record(record)}".rstrip())
     if status.holder is not None:
+        where = "" if status.holder.is_here() else f" on {status.holder.host}"
         lines.append(
-            f"  running as process {status.holder.pid} since {status.holder.since}{_describe_live(status.live)}"
+            f"  running as process {status.holder.pid}{where} since {status.holder.since}{_describe_live(status.live)}"
         )
     lines += [f"  note: {note}" for note in status.notes]
     return lines

@@ -30,13 +30,18 @@ def execute(args: argparse.Namespace) -> ExitCode:
     Only a process proven to be the holder (same pid, start time and boot) is signalled.
 
     Raises:
-        LockError: It did not end in time.
+        LockError: It did not end in time, or runs on another host.
     """
     workspace = Workspace(args.root, args.name)
     holder = read_status(workspace).holder
     if holder is None:
         print(f"nothing is running on {workspace.name}")
         return ExitCode.DONE
+    if not holder.is_here():
+        raise LockError(
+            f"process {holder.pid} works on {workspace.name} on {holder.host}, which cannot be reached from here",
+            hint=f"on {holder.host}: synctalk stop {workspace.name}",
+        )
     os.kill(holder.pid, signal.SIGTERM)
     deadline = time.monotonic() + args.wait
     while time.monotonic() < deadline:

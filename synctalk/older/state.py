@@ -58,5 +58,6 @@ def mend(workspace: Workspace) -> bool:
     """
     if not workspace.dataset.is_dir():
         raise InputError(f"there is no dataset {workspace.name!r}", hint="synctalk status lists the datasets")
-    with DatasetLock(workspace.lock_file, name=workspace.name):
-        return Runner(Order(workspace, FACE, load_settings(workspace.settings_file))).mend_state()
+    settings = load_settings(workspace.settings_file)
+    with DatasetLock(workspace.lock_file, name=workspace.name, kind=settings.runtime.lock):
+        return Runner(Order(workspace, FACE, settings)).mend_state()

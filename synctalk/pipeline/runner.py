@@ -101,14 +101,14 @@ class Runner:
             The decisions and the exit code 0 or 75.
 
         Raises:
-            LockError: Another process works on this dataset.
+            LockError: Another process works on this dataset, or took it over while this one stood still.
             SynctalkError: A stage failed; its record says so.
         """
         report = RunReport()
         for stage in self._stages:
             # A mistyped name is refused before a folder or a lock file is made.
             stage.inputs(self._workspace, self._order.settings)
-        with DatasetLock(self._workspace.lock_file, name=self._workspace.name):
+        with self._lock():
             self._recorder.load()
             self._sweep()
             try:
@@ -120,6 +120,15 @@ class Runner:
             finally:
                 self._cache.save()
         return report
+
+    def _lock(self) -> DatasetLock:
+        return DatasetLock(
+            self._workspace.lock_file,
+            name=self._workspace.name,
+            kind=self._order.settings.runtime.lock,
+            on_loss=self._stop.raise_,
+            should_stop=self._stop.is_raised,
+        )
 
     def mend_state(self) -> bool:
         """Bring the state file to the present schema, or rebuild it; the caller holds the lock.

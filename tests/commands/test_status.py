@@ -10,10 +10,14 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from synctalk.cli import main
-from synctalk.lock import find_live_holder
+from synctalk.holder import current_holder
+from synctalk.leasefile import Note
+from synctalk.lock import find_live_holder, lease_folder
+from synctalk.process import read_start_token
 from synctalk.state import Record, Status, new_state, save_state
 from synctalk.workspace import Workspace
 
@@ -87,6 +91,24 @@ def test_stop_never_signals_a_process_that_only_has_the_number(workspace, capsys
         assert stranger.poll() is None
     finally:
         os.kill(stranger.pid, signal.SIGKILL)
+        stranger.wait()
+
+
+def test_a_run_on_another_host_is_shown_and_not_signalled(workspace, capsys) -> None:
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        token = read_start_token(stranger.pid)
+        there = msgspec.structs.replace(current_holder(), pid=stranger.pid, start_token=token, host="gpu1")
+        lease_folder(workspace.lock_file).mkdir()
+        (lease_folder(workspace.lock_file) / f"{1:012d}").write_bytes(msgspec.json.encode(Note("theirs", there)))
+        assert main(["status", "anna", "--root", str(workspace.root)]) == 0
+        assert f"running as process {stranger.pid} on gpu1" in capsys.readouterr().out
+        assert main(["stop", "anna", "--root", str(workspace.root)]) == 3
+        assert "on gpu1: synctalk stop anna" in capsys.readouterr().err
+        time.sleep(0.1)
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
         stranger.wait()
 
 

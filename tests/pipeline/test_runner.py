@@ -9,7 +9,9 @@ import msgspec
 import pytest
 
 from synctalk.errors import ExitCode, InputError, LockError, StageError, StateError
-from synctalk.lock import DatasetLock
+from synctalk.holder import current_holder
+from synctalk.leasefile import Note, read_top
+from synctalk.lock import DatasetLock, lease_folder
 from synctalk.pipeline.interruption import StopFlag
 from synctalk.pipeline.runner import Runner
 from synctalk.pipeline.stage import Outcome, StageResult
@@ -110,6 +112,37 @@ def test_two_runs_at_once_are_refused_with_the_holder(line) -> None:
     ):
         line.run()
     assert line.run() == ["prepare", "train", "export"]
+
+
+def test_a_run_that_was_overtaken_while_it_stood_still_writes_nothing_more(line, monkeypatch) -> None:
+    def be_overtaken(context) -> StageResult:
+        number = read_top(folder).number
+        other = msgspec.structs.replace(current_holder(), host="gpu1")
+        (folder / f"{number + 1:012d}").write_bytes(msgspec.json.encode(Note("theirs", other)))
+        before.append(line.workspace.state_file.read_bytes())
+        context.journal(epochs=1, step=0)
+        return StageResult(Outcome.FINISHED)
+
+    folder, before, stop = lease_folder(line.workspace.lock_file), [], StopFlag()
+    monkeypatch.setattr(sys.modules[WORK_MODULE], "train", be_overtaken)
+    with pytest.raises(LockError, match="on gpu1 took over") as caught:
+        Runner(line.order(runtime__lock="lease"), stop=stop).run()
+    assert caught.value.exit_code == 3
+    assert stop.is_raised()
+    assert [line.workspace.state_file.read_bytes()] == before
+    assert read_top(folder).note.nonce == "theirs"
+
+
+def test_an_overtaken_run_that_only_stops_is_not_called_interrupted(line, monkeypatch) -> None:
+    def be_overtaken(context) -> StageResult:
+        number = read_top(folder).number
+        (folder / f"{number + 1:012d}").write_bytes(msgspec.json.encode(Note("theirs")))
+        return StageResult(Outcome.INTERRUPTED)
+
+    folder = lease_folder(line.workspace.lock_file)
+    monkeypatch.setattr(sys.modules[WORK_MODULE], "prepare", be_overtaken)
+    with pytest.raises(LockError, match="no longer belongs to this run"):
+        line.run(runtime__lock="lease")
 
 
 def test_a_lost_state_is_rebuilt_from_what_is_on_disk(line) -> None:
