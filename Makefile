@@ -18,11 +18,12 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install -
 APART := mediapipe opencv-contrib-python-headless
 APART_LINES := ^(mediapipe|opencv-contrib-python-headless)==
 
-.PHONY: help demo test test-slow check lint types floors docs format setup clean usable-python
+.PHONY: help demo test test-slow chaos chaos-full check lint types floors docs format setup clean usable-python
 
 help:
 	@echo "make demo       draw a presenter, train on it, make it say something new (minutes)"
 	@echo "make test       run the tests (make test-slow: the long ones)"
+	@echo "make chaos      kill, cut the power, damage and refuse at random (minutes; make chaos-full: hours)"
 	@echo "make check      format, lint, types, import floors, docs"
 	@echo "make format     rewrite the code in the common format"
 	@echo "make setup      only set up .venv"
@@ -32,10 +33,18 @@ demo: $(READY)
 	@$(BIN)/synctalk demo
 
 test: $(READY)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 test-slow: $(READY)
 	@$(BIN)/python -m pytest -m slow
+
+chaos: $(READY)
+	@$(BIN)/python -m bench.chaos
+
+# With a recording also the face line itself: make chaos-full CLIP=talk.mp4
+chaos-full: $(READY)
+	@$(BIN)/python -m bench.chaos --kills 1000 --stops 200 --corruptions 500 --refusals 300 --points 0 \
+		--report docs/reliability.md $(if $(CLIP),--clip "$(CLIP)")
 
 check: lint types floors docs
 
