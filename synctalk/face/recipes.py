@@ -91,7 +91,8 @@ def train_main(context: StageContext) -> StageResult:
     engine.after_epoch = _after_epoch(context, recipe)
     outcome = engine.fit()
     figures = _best_figures(engine)
-    _warn_of_deafness(figures)
+    if outcome is FitOutcome.FINISHED:
+        _warn_of_deafness(figures)
     return StageResult(_as_outcome(outcome), {**figures, "sync_term": judge is not None})
 
 
