@@ -27,7 +27,7 @@ from bench.chaos.trial import OFTEN, RARELY, Place, fresh_place, run, warm_up
 
 REFERENCE_RUNS = 5
 _BUILD = Path(__file__).resolve().parents[2] / ".cache" / "chaos"
-_PORTION = 8
+_PORTION = 2
 _TEMPLATES_AT = (0.45, 0.6, 0.75, 0.9)
 Trial = Callable[[int], Findings]
 
@@ -98,7 +98,8 @@ def _campaigns(args: argparse.Namespace, reference: _Reference, folder: Path) ->
         trial: Trial = functools.partial(
             kills.kill_at_random, expected=expected, duration_s=duration_s, operations=operations
         )
-        yield _collect("random kills", spread(trial, seeds), until=lambda found: _killed(found) >= args.kills)
+        trials = seeds if args.kills else ()
+        yield _collect("random kills", spread(trial, trials), until=lambda found: _killed(found) >= args.kills)
         trial = functools.partial(kills.stop_at_random, expected=expected, duration_s=duration_s)
         yield _collect("signals", spread(trial, [next(seeds) for _ in range(args.stops)]))
         trial = functools.partial(crash_points.crash_at, expected=expected)
