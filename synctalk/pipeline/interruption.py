@@ -1,7 +1,8 @@
 """Stopping on request: signals and time budgets set a flag that every loop asks.
 
 The first SIGINT, SIGTERM, SIGHUP or SIGUSR1 lets the current step finish and be committed; a second SIGINT or SIGTERM
-ends the process at once with exit code 130.
+ends the process at once with exit code 130. A supervised process leaves the second to its supervisor, because a
+scheduler sends one signal to both, and the supervisor passes its own on.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from synctalk.errors import ExitCode
+from synctalk.pipeline.leash import Leash
 
 _STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
 _IMPATIENT_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -26,10 +28,12 @@ class StopFlag:
 
     Args:
         budget_s: Seconds after which the flag raises itself; None for no limit.
+        leash: The flag also raises itself when this supervisor is gone.
     """
 
-    def __init__(self, *, budget_s: float | None = None) -> None:
+    def __init__(self, *, budget_s: float | None = None, leash: Leash | None = None) -> None:
         self._is_raised = False
+        self._leash = leash
         self._deadline = None if budget_s is None else time.monotonic() + budget_s
 
     def raise_(self) -> None:
@@ -37,24 +41,47 @@ class StopFlag:
         self._is_raised = True
 
     def is_raised(self) -> bool:
-        """Whether a stop was asked for or the time is used up."""
+        """Whether a stop was asked for, the time is used up or the supervisor is gone."""
         if self._deadline is not None and time.monotonic() >= self._deadline:
+            self._is_raised = True
+        if self._leash is not None and not self._leash.is_held():
             self._is_raised = True
         return self._is_raised
 
+    @property
+    def is_supervised(self) -> bool:
+        """Whether a living supervisor hears the signals, too."""
+        return self._leash is not None and self._leash.is_held()
+
+
+def abort() -> None:
+    """End this process at once."""
+    os._exit(ExitCode.ABORTED)
+
 
 @contextmanager
-def stopping_on_signals(flag: StopFlag) -> Iterator[None]:
-    """Let signals raise `flag` while the block runs; does nothing outside the main thread."""
+def stopping_on_signals(flag: StopFlag, *, at_once: Callable[[], None] = abort) -> Iterator[None]:
+    """Let signals raise `flag` while the block runs; does nothing outside the main thread.
+
+    Args:
+        flag: What the work asks.
+        at_once: Called at the second SIGINT or SIGTERM.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    received: list[int] = []  # signals only: the first one after a budget is used up is not yet impatience
+
     def receive(number: int, _frame: FrameType | None) -> None:
-        if flag.is_raised() and number in _IMPATIENT_SIGNALS:
-            os._exit(ExitCode.ABORTED)
         flag.raise_()
-        os.write(2, _MESSAGE)
+        if flag.is_supervised:
+            return
+        if received and number in _IMPATIENT_SIGNALS:
+            at_once()
+        received.append(number)
+        with suppress(OSError):  # the terminal may be gone, which is what a hang-up tells
+            os.write(2, _MESSAGE)
 
     # A signal that the parent chose to ignore (nohup, a detached start) stays ignored.
     heard = [number for number in _STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]

@@ -93,8 +93,13 @@ class Recorder:
         """The record of a stage, an empty one when it never ran."""
         return self._state.stages.get(stage.name, Record())
 
-    def start(self, decision: Decision) -> Record:
-        """Commit that a stage runs now; one that starts over gets a new record of the next generation."""
+    def start(self, decision: Decision, *, restart_reason: str = "") -> Record:
+        """Commit that a stage runs now; one that starts over gets a new record of the next generation.
+
+        Args:
+            decision: What is done with it, and why.
+            restart_reason: Why a supervisor started this process again; '' when none did.
+        """
         stage = decision.stage
         record = self._state.record(stage.name)
         if decision.verdict is Verdict.RUN:
@@ -103,7 +108,7 @@ class Recorder:
         record.status = Status.RUNNING
         record.fingerprint = decision.fingerprint
         record.target_epochs = decision.target_epochs
-        record.reasons = list(decision.reasons)
+        record.reasons = [*decision.reasons, *filter(None, [restart_reason])]
         record.attempts += 1
         record.error = None
         record.started_at, record.ended_at = utc_now(), ""

@@ -72,10 +72,12 @@ class Runner:
     Args:
         order: What is wanted.
         stop: Raised by signals or a time budget.
+        restart_reason: Why a supervisor started this process again; goes into the record of the stage that goes on.
     """
 
-    def __init__(self, order: Order, *, stop: StopFlag | None = None) -> None:
+    def __init__(self, order: Order, *, stop: StopFlag | None = None, restart_reason: str = "") -> None:
         self._order = order
+        self._restart_reason = restart_reason
         self._workspace = order.workspace
         self._stop = stop or StopFlag()
         self._stages = order.graph.until(order.until)
@@ -158,7 +160,8 @@ class Runner:
 
     def _execute(self, decision: Decision) -> Outcome:
         stage = decision.stage
-        record = self._recorder.start(decision)
+        record = self._recorder.start(decision, restart_reason=self._restart_reason)
+        self._restart_reason = ""
         started = time.monotonic()
         progress = Progress(self._workspace.progress_file, dataset=self._workspace.name, stage=stage.name)
         try:

@@ -165,3 +165,13 @@ def test_an_error_without_words_does_not_block_the_dataset(line) -> None:
     assert line.reasons("prepare") == "resume: it failed (AssertionError)"
     line.error = None
     assert line.run() == ["prepare", "train", "export"]
+
+
+def test_a_restart_is_told_with_the_stage_that_goes_on(line) -> None:
+    line.stop_after_epochs = 4
+    line.run()
+    line.stop_after_epochs = None
+    Runner(line.order(), restart_reason="restart 1 of 5: it was killed").run()
+    stages = read_state(line).stages
+    assert stages["train"].reasons[-1] == "restart 1 of 5: it was killed"
+    assert not [name for name in ("prepare", "export") if "restart 1 of 5: it was killed" in stages[name].reasons]
