@@ -40,6 +40,10 @@ class SynctalkError(Exception):
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
 
 
+class StoppedError(Exception):
+    """Somebody asked to stop where half a result is none: no failure, but the way out to `ExitCode.INTERRUPTED`."""
+
+
 class InputError(SynctalkError):
     """The user gave something that cannot work and can mend it: a file, a name, an option."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from synctalk.config import PRESETS, Settings, load_settings, parse_overrides
-from synctalk.errors import ExitCode, InputError
+from synctalk.errors import ExitCode, InputError, StoppedError
 from synctalk.face.asr import check_asr
 from synctalk.face.source import adopt_source
 from synctalk.lines import LINES
@@ -79,7 +79,11 @@ def execute_run(args: argparse.Namespace) -> int:
     """
     workspace = Workspace(args.root, args.name)
     if args.video is not None:
-        adopt_source(workspace, args.video, is_dry_run=args.dry_run)
+        stop = StopFlag()
+        with stopping_on_signals(stop):
+            adopt_source(workspace, args.video, is_dry_run=args.dry_run, should_stop=stop.is_raised)
+        if stop.is_raised():
+            raise StoppedError
     order = compose_order(workspace, args)
     if args.dry_run:
         for line in describe_plan(Runner(order).plan()):

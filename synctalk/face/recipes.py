@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from synctalk.config import MainSettings, SyncnetSettings
-from synctalk.errors import InputError, SynctalkError
+from synctalk.errors import InputError, StoppedError, SynctalkError
 from synctalk.face.architecture import build_network
 from synctalk.face.data import MouthClips, SyncClips
 from synctalk.face.generator import build_generator
@@ -256,7 +256,11 @@ def _after_epoch(context: StageContext, recipe: MouthRecipe) -> Callable[[int], 
         generator = build_generator(models, settings, device=next(device).device)
         try:
             with torch.inference_mode():
-                write_preview(context.workspace, generator, folder / PREVIEW, seconds=seconds)
+                write_preview(
+                    context.workspace, generator, folder / PREVIEW, seconds=seconds, should_stop=context.should_stop
+                )
+        except StoppedError:
+            _log.info("main: no preview after this epoch: it is made when the training goes on")
         except SynctalkError as error:
             _log.warning("main: no preview after this epoch: %s", error.message)
 

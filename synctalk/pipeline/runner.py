@@ -20,14 +20,14 @@ from dataclasses import dataclass, field
 
 from synctalk import files
 from synctalk.config import Settings
-from synctalk.errors import ExitCode, StageError
+from synctalk.errors import ExitCode, StageError, StoppedError
 from synctalk.lock import DatasetLock
 from synctalk.log import get_logger, logging_to
 from synctalk.pipeline.freshness import Decision, Judge, Verdict, Wishes, describe_outputs, digest_of, take_fingerprint
 from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.interruption import StopFlag
 from synctalk.pipeline.recorder import Recorder
-from synctalk.pipeline.stage import Outcome, Stage, StageContext
+from synctalk.pipeline.stage import Outcome, Stage, StageContext, StageResult
 from synctalk.pipeline.stat_cache import StatCache
 from synctalk.progress import Progress, format_duration
 from synctalk.state import Fingerprint, Output, Record
@@ -81,7 +81,7 @@ class Runner:
         self._workspace = order.workspace
         self._stop = stop or StopFlag()
         self._stages = order.graph.until(order.until)
-        self._cache = StatCache(order.workspace.stat_cache_file)
+        self._cache = StatCache(order.workspace.stat_cache_file, should_stop=self._stop.is_raised)
         wishes = Wishes(order.graph.forced(order.force), order.continue_training)
         self._judge = Judge(order.workspace, wishes, self._cache)
         self._recorder = Recorder(order.workspace, order.graph)
@@ -119,6 +119,9 @@ class Runner:
                     self._carry_out(decision, report)
                     if report.exit_code is not ExitCode.DONE:
                         break
+            except StoppedError:  # while it looked at files; nothing ran that would have to be recorded
+                decided = len(report.decisions)
+                report.exit_code, report.stopped_in = ExitCode.INTERRUPTED, self._stages[decided].name
             finally:
                 self._cache.save()
         return report
@@ -166,7 +169,7 @@ class Runner:
         progress = Progress(self._workspace.progress_file, dataset=self._workspace.name, stage=stage.name)
         try:
             with logging_to(self._workspace.log_file(stage.name)):
-                result = stage.run(self._context(decision, record, progress))
+                result = self._run_stage(stage, self._context(decision, record, progress))
                 outputs = self._verified_outputs(stage) if result.outcome is Outcome.FINISHED else []
         except Exception as error:
             self._recorder.fail(stage, error, seconds=time.monotonic() - started)
@@ -178,6 +181,13 @@ class Runner:
         ending = "done" if result.outcome is Outcome.FINISHED else "interrupted"
         _log.info("%s: %s after %s", stage.name, ending, format_duration(seconds))
         return result.outcome
+
+    @staticmethod
+    def _run_stage(stage: Stage, context: StageContext) -> StageResult:
+        try:
+            return stage.run(context)
+        except StoppedError:
+            return StageResult(Outcome.INTERRUPTED)
 
     def _context(self, decision: Decision, record: Record, progress: Progress) -> StageContext:
         return StageContext(

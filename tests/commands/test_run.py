@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -38,3 +40,29 @@ def test_a_supervised_run_answers_as_the_run_itself(tmp_path: Path) -> None:
     ended = subprocess.run(words, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert ended.stderr.count("has no source video") == 1
+
+
+HASHING = {**os.environ, "SYNCTALK_DELAY_AT": "files.hash:0.05"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+@pytest.mark.parametrize("words", [[], ["--video"]])
+def test_a_signal_while_a_large_video_is_read_ends_resumably(number, words, tmp_path: Path) -> None:
+    """Reading the 256 pieces takes 13 s here, and is announced when it begins; a run that reads on would not end."""
+    dataset = tmp_path / "dataset" / "anna"
+    dataset.mkdir(parents=True)
+    for path in (dataset / "source.mp4", tmp_path / "talk.mp4"):
+        with path.open("wb") as stream:
+            stream.truncate(256 << 20)
+    words = [*words, str(tmp_path / "talk.mp4")] if words else []
+    child = subprocess.Popen(
+        [sys.executable, "-m", "synctalk", "run", "anna", "--root", str(tmp_path), *words],
+        stderr=subprocess.PIPE, text=True, env=HASHING,
+    )  # fmt: skip
+    assert child.stderr is not None
+    assert child.stderr.readline() == "waiting at files.hash\n"
+    child.send_signal(number)
+    _, errors = child.communicate(timeout=10)
+    assert child.returncode == 75, errors
+    assert "interrupted in stage preprocess" in errors or "the same command goes on" in errors
+    assert sorted(path.name for path in dataset.iterdir() if path.name != ".lock") == ["source.mp4"]

@@ -8,7 +8,7 @@ import sys
 import msgspec
 import pytest
 
-from synctalk.errors import ExitCode, InputError, LockError, StageError, StateError
+from synctalk.errors import ExitCode, InputError, LockError, StageError, StateError, StoppedError
 from synctalk.lock import DatasetLock
 from synctalk.pipeline.interruption import StopFlag
 from synctalk.pipeline.runner import Runner
@@ -175,3 +175,11 @@ def test_a_restart_is_told_with_the_stage_that_goes_on(line) -> None:
     stages = read_state(line).stages
     assert stages["train"].reasons[-1] == "restart 1 of 5: it was killed"
     assert not [name for name in ("prepare", "export") if "restart 1 of 5: it was killed" in stages[name].reasons]
+
+
+def test_a_stage_that_is_stopped_in_the_middle_of_something_is_interrupted(line) -> None:
+    line.error = StoppedError()
+    assert line.run() == ["prepare"]
+    assert line.report.exit_code is ExitCode.INTERRUPTED
+    record = read_state(line).stages["prepare"]
+    assert (record.status, record.error) == (Status.INTERRUPTED, None)
