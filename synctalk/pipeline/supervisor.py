@@ -140,6 +140,9 @@ class Supervisor:
         self._child = start_child(command, environment=Leash(os.getpid(), reason).environment())
         end_on_request(self._child, self._stop.is_raised)
         code = self._child.wait()
+        if code == -signal.SIGTERM and self._stop.is_raised():
+            # It had not begun to listen, or had done with it: either way nothing was cut off.
+            return int(ExitCode.INTERRUPTED)
         return code if code >= 0 else 128 - code
 
     def _abort(self) -> None:

@@ -36,8 +36,8 @@ def main() -> int:
         return 1
     if end == "loop":
         return loop(workspace, StopFlag(leash=leash))
-    if end == "hang":
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if end in {"hang", "deaf"}:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN if end == "hang" else signal.SIG_DFL)
         (workspace.root / "ready").touch()
         time.sleep(60)
     return int(end)

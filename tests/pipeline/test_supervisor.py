@@ -155,6 +155,14 @@ def test_a_signal_to_everybody_at_once_is_one_request(root) -> None:
     assert (root / "stopped").exists()
 
 
+def test_a_signal_before_the_child_listens_ends_resumably(root) -> None:
+    behave(root, "main 1 0 deaf")
+    parent = subprocess.Popen([sys.executable, str(PARENT), str(root), "0"], stderr=subprocess.DEVNULL)
+    wait_for(root / "ready")
+    parent.send_signal(signal.SIGINT)
+    assert parent.wait(30) == 75
+
+
 def test_a_second_signal_ends_both_at_once(root) -> None:
     behave(root, "main 1 0 hang")
     parent = subprocess.Popen([sys.executable, str(PARENT), str(root), "0"], stderr=subprocess.PIPE, text=True)
