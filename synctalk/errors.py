@@ -8,6 +8,7 @@ error: see `ExitCode.INTERRUPTED`.
 from __future__ import annotations
 
 from enum import IntEnum
+from pathlib import Path
 
 
 class ExitCode(IntEnum):
@@ -66,6 +67,27 @@ class StageError(SynctalkError):
 
 class StorageError(SynctalkError):
     """The disk refused: no space, no permission, or an input/output error."""
+
+
+class FullDiskError(StorageError):
+    """The disk, or this user's share of it, is full.
+
+    Args:
+        message, hint: As for every error.
+        folder: Where there is no room.
+        is_quota: It is the share that is used up.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", folder: Path, is_quota: bool) -> None:
+        super().__init__(message, hint=hint)
+        self.folder = folder
+        self.is_quota = is_quota
+
+
+class SuspendedError(StorageError):
+    """The disk stayed full longer than was to be waited; the same command goes on from the last commit."""
+
+    exit_code = ExitCode.INTERRUPTED
 
 
 class TrainingError(SynctalkError):

@@ -21,7 +21,7 @@ from typing import IO
 import msgspec
 import xxhash
 
-from synctalk.errors import StoppedError, StorageError
+from synctalk.errors import FullDiskError, StoppedError, StorageError
 from synctalk.faults import crash_point
 from synctalk.process import is_running, read_start_token
 
@@ -193,13 +193,19 @@ _ADVICE = {
     errno.EISDIR: "a folder has the name of a file that is needed; move it away or use --root",
 }
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 @contextlib.contextmanager
 def translating_os_errors(path: Path) -> Iterator[None]:
-    """Turn an `OSError` of the disk into a `StorageError` that says what to do."""
+    """Turn an `OSError` of the disk into a `StorageError` (a full one's is a `FullDiskError`) that says what to do."""
     try:
         yield
     except OSError as error:
         if error.errno not in _ADVICE:
             raise
-        raise StorageError(f"cannot write {path}: {error.strerror}", hint=_ADVICE[error.errno]) from error
+        message, hint = f"cannot write {path}: {error.strerror}", _ADVICE[error.errno]
+        if error.errno in _FULL:
+            is_quota = error.errno == errno.EDQUOT
+            raise FullDiskError(message, hint=hint, folder=path.parent, is_quota=is_quota) from error
+        raise StorageError(message, hint=hint) from error

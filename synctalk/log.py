@@ -39,7 +39,7 @@ def logging_to(path: Path) -> Iterator[None]:
     """
     make_folder(path.parent)
     with translating_os_errors(path):
-        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+        handler = _LogFile(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger(ROOT_LOGGER)
     level = logger.level
@@ -51,6 +51,18 @@ def logging_to(path: Path) -> Iterator[None]:
         logger.removeHandler(handler)
         logger.setLevel(level)
         handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A log on a disk that may be full: what it tells about matters more than the telling."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is the library's
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 class _Console(logging.Handler):

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 from synctalk import files
 from synctalk.config import Settings
+from synctalk.diskwait import DiskWait
 from synctalk.errors import ExitCode, StageError, StoppedError
 from synctalk.lock import DatasetLock
 from synctalk.log import get_logger, logging_to
@@ -84,7 +85,11 @@ class Runner:
         self._cache = StatCache(order.workspace.stat_cache_file, should_stop=self._stop.is_raised)
         wishes = Wishes(order.graph.forced(order.force), order.continue_training)
         self._judge = Judge(order.workspace, wishes, self._cache)
-        self._recorder = Recorder(order.workspace, order.graph)
+        self._recorder = Recorder(
+            order.workspace,
+            order.graph,
+            DiskWait(wait_s=order.settings.runtime.disk_wait_s, should_stop=self._stop.is_raised),
+        )
 
     def plan(self) -> list[Decision]:
         """What `run` would do now. Reads only.

@@ -22,6 +22,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from synctalk.diskwait import DiskWait
 from synctalk.errors import InputError
 from synctalk.faults import crash_point
 from synctalk.log import get_logger
@@ -37,6 +38,7 @@ from synctalk.training.loader import Loader
 from synctalk.training.plan import FitOutcome, Journal, Plan
 from synctalk.training.recipe import Batch, Recipe, TrainingData
 from synctalk.training.resume import check_fit, restore_best, say_where
+from synctalk.training.room import check_room, estimate_bytes
 from synctalk.training.sampler import Draw, Sampler, split_evenly
 from synctalk.training.store import CheckpointStore
 
@@ -92,6 +94,7 @@ class Engine:
         self._sampler = Sampler(plan.seed, plan.stage, plan.batch_size)
         self._cuts = split_evenly(len(self.train_data), plan.batch_size)
         self._ledger = Ledger()
+        self._disk_wait = DiskWait(wait_s=plan.disk_wait_s, should_stop=self.should_stop)
         self._saved_position = (0, 0)
         self._saved_at = time.monotonic()
 
@@ -118,6 +121,7 @@ class Engine:
             TrainingError: Numbers are not finite and do not become so, or a checkpoint does not fit the model.
             StateError: A newer synctalk wrote the checkpoint to continue from.
             StorageError: The disk refused; what was committed before is sound.
+            SuspendedError: The disk stayed full for too long.
 
         Side effects:
             Writes checkpoints, log and plot in the plan's folder.
@@ -125,6 +129,7 @@ class Engine:
         try:
             with deterministic(self._placement):
                 self._resume()
+                self._check_room()
                 while self._ledger.epoch < self.plan.target_epochs:
                     if self.should_stop() or not (self._train_epoch() and self._commit_epoch()):
                         return self._interrupted()
@@ -150,6 +155,11 @@ class Engine:
         else:
             self._history.write(self._ledger.entries)
             self.journal(epochs=facts.epoch, step=facts.step, best=self.best)
+
+    def _check_room(self) -> None:
+        if self._ledger.epoch < self.plan.target_epochs:
+            self._disk_wait.needed_bytes = estimate_bytes(self._checkpoint())
+            check_room(self.plan.folder, stage=self.plan.stage, checkpoint_bytes=self._disk_wait.needed_bytes)
 
     def _train_epoch(self) -> bool:
         """Run the steps that are left of the epoch; False when asked to stop."""
@@ -220,10 +230,10 @@ class Engine:
         ledger, lr = self._ledger, self._lr()
         steps = (ledger.epoch + 1) * self.steps_per_epoch
         is_best = ledger.close_epoch(held_out, metric=self._metric, total_steps=steps, lr=lr)
-        self._store.save_epoch(self._checkpoint())
+        self._disk_wait.for_space(self._store.save_epoch, self._checkpoint())
         self._mark_saved()
         if is_best or not ledger.best:
-            self._store.save_best(ledger.epoch)
+            self._disk_wait.for_space(self._store.save_best, ledger.epoch)
         _log.info("%s epoch %d/%d; %s", self.plan.stage, ledger.epoch, self.plan.target_epochs, ledger.describe())
         self._project()
         return True
@@ -231,7 +241,7 @@ class Engine:
     def _project(self) -> None:
         """Everything that follows from a committed epoch; doing it again changes nothing."""
         epoch = self._ledger.epoch
-        self._history.write(self._ledger.entries)
+        self._disk_wait.for_space(self._history.write, self._ledger.entries)
         self._call_after_epoch(epoch)
         self.journal(epochs=epoch, step=0, checkpoint=self._store.epoch_file(epoch), best=self.best)
         self._store.prune()
@@ -255,7 +265,7 @@ class Engine:
     def _save_snapshot(self) -> None:
         """Commit the present step, unless it is committed already."""
         if self._saved_position != self._ledger.position:
-            self._store.save_snapshot(self._checkpoint())
+            self._disk_wait.for_space(self._store.save_snapshot, self._checkpoint())
             self._mark_saved()
             epoch, step = self._ledger.position
             self.journal(epochs=epoch, step=step, best=self.best)

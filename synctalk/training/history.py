@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from synctalk import files
+from synctalk.errors import FullDiskError
 from synctalk.log import get_logger
 from synctalk.training.ledger import deciding_value
 from synctalk.training.recipe import Metric
@@ -75,6 +76,8 @@ class LossHistory:
     def _write_plot(self, path: Path, entries: Sequence[Entry]) -> None:
         try:
             files.write_bytes(path, draw_history(entries, stage=self._stage, metric=self._metric))
+        except FullDiskError:
+            raise  # the log beside it will not fit either
         except Exception:  # noqa: BLE001 - logged below, whatever it is
             _log.warning("%s: %s could not be drawn", self._stage, path.name, exc_info=True)
 

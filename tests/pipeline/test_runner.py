@@ -8,7 +8,8 @@ import sys
 import msgspec
 import pytest
 
-from synctalk.errors import ExitCode, InputError, LockError, StageError, StateError, StoppedError
+from synctalk import faults
+from synctalk.errors import ExitCode, InputError, LockError, StageError, StateError, StoppedError, SuspendedError
 from synctalk.lock import DatasetLock
 from synctalk.pipeline.interruption import StopFlag
 from synctalk.pipeline.runner import Runner
@@ -183,3 +184,21 @@ def test_a_stage_that_is_stopped_in_the_middle_of_something_is_interrupted(line)
     assert line.report.exit_code is ExitCode.INTERRUPTED
     record = read_state(line).stages["prepare"]
     assert (record.status, record.error) == (Status.INTERRUPTED, None)
+
+
+def test_a_stage_that_waited_for_space_in_vain_is_interrupted(line) -> None:
+    line.error = SuspendedError("cannot write x: No space left on device")
+    with pytest.raises(SuspendedError):
+        line.run()
+    record = read_state(line).stages["prepare"]
+    assert (record.status, record.error.message) == (Status.INTERRUPTED, "cannot write x: No space left on device")
+    line.error = None
+    assert line.run() == ["prepare", "train", "export"]
+
+
+def test_a_state_that_does_not_fit_is_written_when_there_is_space(line, monkeypatch) -> None:
+    monkeypatch.setattr(faults, "_passed", type(faults._passed)())
+    monkeypatch.setenv(faults.FAIL_VARIABLE, "files.write:20:ENOSPC")
+    assert line.run(runtime__disk_wait_s=1) == ["prepare", "train", "export"]
+    assert faults._passed["files.write"] > 20
+    assert {record.status for record in read_state(line).stages.values()} == {Status.DONE}

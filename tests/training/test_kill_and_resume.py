@@ -178,3 +178,61 @@ def test_killed_at_every_single_point(
         assert nursery.run(folder) == 0
         assert_same(folder, expected, result_of)
     assert number > 100
+
+
+def wait_until_told(folder: Path, words: str, times: int = 1) -> None:
+    log = folder.with_suffix(".log")
+    while not log.exists() or log.read_text().count(words) < times:
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    ("point", "number"),
+    [("checkpoint.begin", "ENOSPC"), ("checkpoint.written", "EDQUOT"), ("checkpoint.named", "ENOSPC"),
+     ("files.create", "ENOSPC"), ("files.write", "EDQUOT"), ("files.rename", "ENOSPC"), ("files.renamed", "ENOSPC"),
+     ("files.committed", "EDQUOT")],
+)  # fmt: skip
+def test_a_full_disk_is_waited_for_and_changes_nothing(
+    nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result, point: str, number: str
+) -> None:
+    folder, full = tmp_path / "tiny", tmp_path / "full"
+    full.touch()
+    environment = {"SYNCTALK_FAIL_WHILE": f"{point}:{full}:{number}"}
+    pid = nursery.start(folder, environment=environment, disk_wait_s=20.0, snapshot_s=1e-9)
+    wait_until_told(folder, "Waiting for space")
+    full.unlink()
+    assert nursery.wait(pid) == 0, folder.with_suffix(".log").read_text()
+    assert_same(folder, expected, result_of)
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_a_disk_that_stays_full_ends_resumably(
+    nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result, is_asked: bool
+) -> None:
+    folder, full = tmp_path / "tiny", tmp_path / "full"
+    assert nursery.run(folder, environment=crash_at("engine.step", 14)) == KILLED
+    full.touch()
+    environment = {"SYNCTALK_FAIL_WHILE": f"checkpoint.written:{full}:ENOSPC"}
+    pid = nursery.start(folder, environment=environment, disk_wait_s=20.0 if is_asked else 0.1)
+    if is_asked:
+        wait_until_told(folder, "Waiting for space")
+        os.kill(pid, signal.SIGTERM)
+    assert nursery.wait(pid) == 75, folder.with_suffix(".log").read_text()
+    assert load_checkpoint(folder / "epoch_0002.pth").facts.epoch == 2
+    assert not list(folder.glob(".*"))
+    assert nursery.run(folder) == 0
+    assert_same(folder, expected, result_of)
+
+
+@pytest.mark.parametrize("number", ["EIO", "EROFS"])
+def test_a_broken_disk_is_not_waited_for(
+    nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result, number: str
+) -> None:
+    folder, broken = tmp_path / "tiny", tmp_path / "broken"
+    assert nursery.run(folder, environment=crash_at("engine.step", 14)) == KILLED
+    broken.touch()
+    environment = {"SYNCTALK_FAIL_WHILE": f"checkpoint.written:{broken}:{number}"}
+    assert nursery.run(folder, environment=environment, disk_wait_s=600.0) == 1
+    assert load_checkpoint(folder / "epoch_0002.pth").facts.epoch == 2
+    assert nursery.run(folder) == 0
+    assert_same(folder, expected, result_of)
