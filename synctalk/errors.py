@@ -78,7 +78,7 @@ class FullDiskError(StorageError):
         is_quota: It is the share that is used up.
     """
 
-    def __init__(self, message: str, *, hint: str = "", folder: Path, is_quota: bool) -> None:
+    def __init__(self, message: str, *, hint: str = "", folder: Path = Path(), is_quota: bool = False) -> None:
         super().__init__(message, hint=hint)
         self.folder = folder
         self.is_quota = is_quota
