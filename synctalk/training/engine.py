@@ -33,7 +33,7 @@ from synctalk.training.device import choose_placement, choose_workers, describe_
 from synctalk.training.guard import report_skipped_step
 from synctalk.training.history import LossHistory
 from synctalk.training.learner import Learner
-from synctalk.training.ledger import Ledger, Sums
+from synctalk.training.ledger import Ledger
 from synctalk.training.loader import Loader
 from synctalk.training.plan import FitOutcome, Journal, Plan
 from synctalk.training.recipe import Batch, Recipe, TrainingData
@@ -95,7 +95,7 @@ class Engine:
         self._cuts = split_evenly(len(self.train_data), plan.batch_size)
         self._ledger = Ledger()
         self._disk_wait = DiskWait(wait_s=plan.disk_wait_s, should_stop=self.should_stop)
-        self._saved_position = (0, 0)
+        self._saved = (0, 0, 0)
         self._saved_at = time.monotonic()
 
     @property
@@ -202,34 +202,35 @@ class Engine:
         done = self._ledger.epoch * self.steps_per_epoch + self._ledger.step
         return self.plan.learning_rate(done, steps_per_epoch=self.steps_per_epoch)
 
-    def _check_epoch(self) -> dict[str, float | None] | None:
-        """The means of the held-out figures; None when asked to stop."""
-        count, sums = len(self.valid_data), Sums()
+    def _check_epoch(self) -> bool:
+        """Run the steps that are left of the held-out pass; False when asked to stop."""
+        count, ledger = len(self.valid_data), self._ledger
         draws = self._sampler.held_out(count)
+        seen = sum(len(draw) for draw in draws[: ledger.checked])
         if draws:
-            self.progress.begin("checking held-out data", total=count, unit="samples")
-        with closing(self._valid_loader.batches(draws)) as batches:
-            for step, draw in enumerate(draws):
+            self.progress.begin("checking held-out data", total=count, done=seen, unit="samples")
+        left = draws[ledger.checked :]
+        with closing(self._valid_loader.batches(left)) as batches:
+            for draw in left:
                 batch = next(batches)
-                self._sampler.seed_step("check", step)
+                self._sampler.seed_step("check", ledger.checked)
                 with self._learner.evaluating():
-                    sums.add(self._learner.check(batch), samples=len(draw))
+                    ledger.count_check(self._learner.check(batch), samples=len(draw))
                 self.progress.advance(len(draw))
                 if self.should_stop():
-                    return None
+                    return False
                 if self._is_snapshot_due():
                     self._save_snapshot()
-        return sums.means()
+        return True
 
     def _commit_epoch(self) -> bool:
         """Check the epoch, make it durable and show it; False when asked to stop before it was."""
-        held_out = self._check_epoch()
-        if held_out is None:
+        if not self._check_epoch():
             self._save_snapshot()
             return False
         ledger, lr = self._ledger, self._lr()
         steps = (ledger.epoch + 1) * self.steps_per_epoch
-        is_best = ledger.close_epoch(held_out, metric=self._metric, total_steps=steps, lr=lr)
+        is_best = ledger.close_epoch(ledger.check_means(), metric=self._metric, total_steps=steps, lr=lr)
         self._disk_wait.for_space(self._store.save_epoch, self._checkpoint())
         self._mark_saved()
         if is_best or not ledger.best:
@@ -264,7 +265,7 @@ class Engine:
 
     def _save_snapshot(self) -> None:
         """Commit the present step, unless it is committed already."""
-        if self._saved_position != self._ledger.position:
+        if self._saved != self._ledger.reached:
             self._disk_wait.for_space(self._store.save_snapshot, self._checkpoint())
             self._mark_saved()
             epoch, step = self._ledger.position
@@ -289,7 +290,7 @@ class Engine:
         return self._learner.checkpoint(facts)
 
     def _mark_saved(self) -> None:
-        self._saved_position = self._ledger.position
+        self._saved = self._ledger.reached
         self._saved_at = time.monotonic()
 
     def _interrupted(self) -> FitOutcome:

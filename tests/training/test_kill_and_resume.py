@@ -236,3 +236,16 @@ def test_a_broken_disk_is_not_waited_for(
     assert load_checkpoint(folder / "epoch_0002.pth").facts.epoch == 2
     assert nursery.run(folder) == 0
     assert_same(folder, expected, result_of)
+
+
+@pytest.mark.parametrize("budget_s", [0.25, pytest.param(0.1, marks=pytest.mark.slow)])
+def test_slices_of_time_give_the_same_as_one_run(
+    nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result, budget_s: float
+) -> None:
+    folder = tmp_path / "tiny"
+    codes = [75]
+    while codes[-1] == 75 and len(codes) < MOST_RESTARTS:
+        codes.append(nursery.run(folder, step_s=0.03, budget_s=budget_s))
+    assert codes[-1] == 0
+    assert len(codes) > 3
+    assert_same(folder, expected, result_of)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from synctalk import files
+from synctalk.pipeline.interruption import StopFlag
 from synctalk.progress import Progress
 from synctalk.training.engine import Engine
 from synctalk.training.plan import FitOutcome, Plan
@@ -151,11 +152,12 @@ def train_here(order: Mapping[str, Any]) -> FitOutcome:
         luck = torch.rand(2).sum().item() + np.random.rand() + random.random()
         files.write_json(folder / "preview.json", {"epoch": epoch, "luck": luck})
 
+    budget = StopFlag(budget_s=order.get("budget_s"))
     plan = make_plan(folder, **order.get("plan", {}))
     engine = make_engine(
         plan,
         recipe=lambda: TinyRecipe(step_s=order.get("step_s", 0.0)),
-        should_stop=lambda: bool(asked),
+        should_stop=lambda: bool(asked) or budget.is_raised(),
         after_epoch=draw_preview,
     )
     return engine.fit()
