@@ -42,6 +42,7 @@ from synctalk.training.room import check_room, estimate_bytes
 from synctalk.training.sampler import Draw, Sampler, split_evenly
 from synctalk.training.store import CheckpointStore
 
+_CHECKING = "checking held-out data"
 _log = get_logger(__name__)
 
 
@@ -130,6 +131,8 @@ class Engine:
             with deterministic(self._placement):
                 self._resume()
                 self._check_room()
+                later = {_CHECKING: len(self.valid_data)} if len(self.valid_data) else {}
+                self.progress.expect(later, rest_s=self._ledger.rest_s())
                 while self._ledger.epoch < self.plan.target_epochs:
                     if self.should_stop() or not (self._train_epoch() and self._commit_epoch()):
                         return self._interrupted()
@@ -163,16 +166,9 @@ class Engine:
 
     def _train_epoch(self) -> bool:
         """Run the steps that are left of the epoch; False when asked to stop."""
-        plan, ledger = self.plan, self._ledger
+        ledger = self._ledger
         draws = self._sampler.training(len(self.train_data), epoch=ledger.epoch, start=ledger.step)
-        self.progress.begin(
-            "training",
-            total=self._cuts[-1],
-            done=self._cuts[ledger.step],
-            unit="samples",
-            epoch=ledger.epoch + 1,
-            target_epochs=plan.target_epochs,
-        )
+        self._begin("training", total=self._cuts[-1], done=self._cuts[ledger.step])
         with closing(self._loader.batches(draws)) as batches:
             for draw in draws:
                 self._train_step(draw, batches)
@@ -182,6 +178,10 @@ class Engine:
                 if self._is_snapshot_due():
                     self._save_snapshot()
         return True
+
+    def _begin(self, activity: str, *, total: int, done: int) -> None:
+        epoch, target = self._ledger.epoch + 1, self.plan.target_epochs
+        self.progress.begin(activity, total=total, done=done, unit="samples", epoch=epoch, target_epochs=target)
 
     def _train_step(self, draw: Draw, batches: Generator[Batch]) -> None:
         ledger = self._ledger
@@ -208,7 +208,7 @@ class Engine:
         draws = self._sampler.held_out(count)
         seen = sum(len(draw) for draw in draws[: ledger.checked])
         if draws:
-            self.progress.begin("checking held-out data", total=count, done=seen, unit="samples")
+            self._begin(_CHECKING, total=count, done=seen)
         left = draws[ledger.checked :]
         with closing(self._valid_loader.batches(left)) as batches:
             for draw in left:

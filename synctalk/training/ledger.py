@@ -7,12 +7,16 @@ the last bit, as one that ran through.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from synctalk.state import utc_now
 from synctalk.training.checkpoint import Facts
 from synctalk.training.recipe import Metric
+
+_RECENT_EPOCHS = 6
 
 
 class Sums:
@@ -129,6 +133,19 @@ class Ledger:
             if entry["epoch"] in epochs:
                 self._compare(entry, metric)
         return self.best.get("epoch")
+
+    def rest_s(self) -> float | None:
+        """Seconds of an epoch beyond its training steps, from the latest finished ones; None when that is unknown.
+
+        An epoch during which the training was down would tell more; the middle of several does not.
+        """
+        recent = [entry["timing"] for entry in self.entries[-_RECENT_EPOCHS:]]
+        moments = [datetime.fromisoformat(timing["finished_at"]) for timing in recent]
+        rests = [
+            (now - before).total_seconds() - timing["seconds"]
+            for before, now, timing in zip(moments, moments[1:], recent[1:], strict=False)
+        ]
+        return max(0.0, statistics.median_low(rests)) if rests else None
 
     def describe_position(self, steps_per_epoch: int) -> str:
         """Where the training stands, epochs counted from 1, for example `epoch 3, step 17 of 50`."""
