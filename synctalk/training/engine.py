@@ -213,6 +213,7 @@ class Engine:
         with closing(self._valid_loader.batches(left)) as batches:
             for draw in left:
                 batch = next(batches)
+                crash_point("engine.check")
                 self._sampler.seed_step("check", ledger.checked)
                 with self._learner.evaluating():
                     ledger.count_check(self._learner.check(batch), samples=len(draw))

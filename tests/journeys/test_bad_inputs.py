@@ -125,7 +125,7 @@ def test_an_unusual_recording_is_prepared(make_place, recording, make) -> None:
 @pytest.mark.parametrize(
     ("number", "word"),
     [
-        ("EROFS", "Read-only"),
+        pytest.param("EROFS", "Read-only", marks=pytest.mark.slow),
         pytest.param("EIO", "Input/output", marks=pytest.mark.slow),
     ],
 )
@@ -152,6 +152,7 @@ def test_a_full_disk_is_waited_for_and_costs_nothing(make_place, finished) -> No
     assert place.results() == finished.results()
 
 
+@pytest.mark.slow
 def test_a_disk_that_stays_full_ends_resumably(make_place, finished, tmp_path) -> None:
     place, full = make_place(), tmp_path / "full"
     full.touch()

@@ -43,6 +43,8 @@ def be_a_training(order: dict[str, Any]) -> NoReturn:
     try:
         sys.stdin.close()
         os.environ.update(order.get("environment", {}))
+        with log_file(order).open("ab") as stream:
+            os.dup2(stream.fileno(), 2)
         with logging_to(log_file(order)):
             code = 0 if train_here(order) is FitOutcome.FINISHED else 75
     except SuspendedError:

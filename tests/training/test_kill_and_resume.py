@@ -188,9 +188,9 @@ def wait_until_told(folder: Path, words: str, times: int = 1) -> None:
 
 @pytest.mark.parametrize(
     ("point", "number"),
-    [("checkpoint.begin", "ENOSPC"), ("checkpoint.written", "EDQUOT"), ("checkpoint.named", "ENOSPC"),
-     ("files.create", "ENOSPC"), ("files.write", "EDQUOT"), ("files.rename", "ENOSPC"), ("files.renamed", "ENOSPC"),
-     ("files.committed", "EDQUOT")],
+    [("checkpoint.written", "EDQUOT"), ("checkpoint.named", "ENOSPC"), ("files.write", "ENOSPC"),
+     *(pytest.param(point, "ENOSPC", marks=pytest.mark.slow) for point in
+       ("checkpoint.begin", "files.create", "files.rename", "files.renamed", "files.committed"))],
 )  # fmt: skip
 def test_a_full_disk_is_waited_for_and_changes_nothing(
     nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result, point: str, number: str
@@ -249,3 +249,25 @@ def test_slices_of_time_give_the_same_as_one_run(
     assert codes[-1] == 0
     assert len(codes) > 3
     assert_same(folder, expected, result_of)
+
+
+REACHED = {
+    "engine.step": (0, 1, 0), "engine.check": (0, 6, 1), "checkpoint.begin": (1, 0, 0), "files.write": (1, 0, 0),
+    "checkpoint.named": (1, 0, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("point", "number"),
+    [*((point, signal.SIGTERM) for point in REACHED), ("engine.step", signal.SIGINT), ("engine.check", signal.SIGHUP),
+     ("engine.step", signal.SIGUSR1)],
+)  # fmt: skip
+def test_a_signal_inside_any_loop_loses_no_step(nursery: Any, tmp_path: Path, point: str, number: int) -> None:
+    """The signal comes while the training lingers at the point: in a step, in the held-out pass, in each save."""
+    folder = tmp_path / "tiny"
+    pid = nursery.start(folder, environment={"SYNCTALK_DELAY_AT": f"{point}:0.1"})
+    wait_until_told(folder, f"waiting at {point}")
+    os.kill(pid, number)
+    assert nursery.wait(pid) == 75, folder.with_suffix(".log").read_text()
+    newest = max((load_checkpoint(path).facts for path in folder.glob("*.pth")), key=lambda facts: facts.order)
+    assert (newest.epoch, newest.step, newest.partial["checked"]) == REACHED[point]
