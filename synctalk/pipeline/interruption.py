@@ -20,6 +20,7 @@ from synctalk.pipeline.leash import Leash
 
 _STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
 _IMPATIENT_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_MOST_EARLY_SHARE = 0.02
 _MESSAGE = b"\nstopping after the current step; everything is kept (Ctrl-C again stops at once)\n"
 
 
@@ -27,14 +28,19 @@ class StopFlag:
     """Whether the run should end at the next safe place.
 
     Args:
-        budget_s: Seconds after which the flag raises itself; None for no limit.
+        budget_s: Seconds after which the flag raises itself; None for no limit. It does so a little earlier, by the
+            longest time that passed between two questions (a step with its save), but by 2 % of the budget at most, so
+            that the step that is begun and the save at the end still fit.
         leash: The flag also raises itself when this supervisor is gone.
     """
 
     def __init__(self, *, budget_s: float | None = None, leash: Leash | None = None) -> None:
         self._is_raised = False
         self._leash = leash
-        self._deadline = None if budget_s is None else time.monotonic() + budget_s
+        self._asked_at = time.monotonic()
+        self._deadline = None if budget_s is None else self._asked_at + budget_s
+        self._longest_s = 0.0
+        self._most_early_s = _MOST_EARLY_SHARE * (budget_s or 0.0)
 
     def raise_(self) -> None:
         """Ask everything that runs to stop."""
@@ -42,11 +48,17 @@ class StopFlag:
 
     def is_raised(self) -> bool:
         """Whether a stop was asked for, the time is used up or the supervisor is gone."""
-        if self._deadline is not None and time.monotonic() >= self._deadline:
+        if self._deadline is not None and self._is_time_up(self._deadline):
             self._is_raised = True
         if self._leash is not None and not self._leash.is_held():
             self._is_raised = True
         return self._is_raised
+
+    def _is_time_up(self, deadline: float) -> bool:
+        now = time.monotonic()
+        self._longest_s = max(self._longest_s, now - self._asked_at)
+        self._asked_at = now
+        return now + min(self._longest_s, self._most_early_s) >= deadline
 
     @property
     def is_supervised(self) -> bool:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from synctalk.pipeline import interruption
 from synctalk.pipeline.interruption import StopFlag, stopping_on_signals
 
 CHILD = """
@@ -81,4 +86,45 @@ def test_a_budget_raises_the_flag_and_keeps_it() -> None:
     flag = StopFlag(budget_s=0.001)
     time.sleep(0.01)
     assert flag.is_raised()
+    assert flag.is_raised()
+
+
+@given(
+    budget_s=st.floats(1.0, 36_000.0), pieces=st.lists(st.floats(0.001, 20.0), min_size=1, max_size=30),
+    save_s=st.floats(0.0, 10.0),
+)  # fmt: skip
+def test_a_budget_ends_within_two_percent_or_one_piece(budget_s: float, pieces: list[float], save_s: float) -> None:
+    clock = SimpleNamespace(now=50.0)
+    clock.monotonic = lambda: clock.now
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interruption, "time", clock)
+        flag = StopFlag(budget_s=budget_s)
+        for piece in itertools.cycle(pieces):
+            clock.now += piece + budget_s / 1000  # so that it comes to an end
+            if flag.is_raised():
+                break
+    longest = max(pieces) + budget_s / 1000 + save_s
+    ended = clock.now + save_s - 50.0
+    assert abs(ended - budget_s) <= max(0.02 * budget_s, longest) + 1e-6
+
+
+def test_a_steady_run_ends_before_its_budget_with_the_save_included() -> None:
+    clock = SimpleNamespace(now=0.0)
+    clock.monotonic = lambda: clock.now
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interruption, "time", clock)
+        flag = StopFlag(budget_s=600)
+        for step in itertools.count(1):
+            clock.now += 1.0 + (0.5 if step % 60 == 0 else 0.0)
+            if flag.is_raised():
+                break
+    assert 588 <= clock.now + 0.5 <= 600
+
+
+def test_the_first_signal_after_the_budget_is_not_yet_impatience() -> None:
+    flag = StopFlag(budget_s=1e-9)
+    with stopping_on_signals(flag):
+        assert flag.is_raised()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
     assert flag.is_raised()

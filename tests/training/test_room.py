@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -77,13 +78,13 @@ def test_a_real_disk_that_fills_up_is_waited_for_and_nothing_is_lost(
     folder = small_disk / "tiny"
     pid = nursery.start(folder, step_s=0.02, disk_wait_s=30.0)
     while not list(folder.glob("epoch_0001.pth")):
-        os.sched_yield()
+        time.sleep(0.002)
     with (small_disk / "ballast").open("wb", buffering=0) as ballast, pytest.raises(OSError, match="No space"):
         while True:
             ballast.write(b"x" * 4096)
     log = folder.with_suffix(".log")
     while "Waiting for space" not in log.read_text():
-        os.sched_yield()
+        time.sleep(0.002)
     (small_disk / "ballast").unlink()
     assert nursery.wait(pid) == 0
     assert result_of(folder, 3) == result_of(uninterrupted, 3)
