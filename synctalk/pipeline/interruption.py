@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from synctalk.errors import ExitCode
+from synctalk.errors import ExitCode, StoppedError
 from synctalk.pipeline.leash import Leash
 
 _STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
@@ -36,6 +36,7 @@ class StopFlag:
 
     def __init__(self, *, budget_s: float | None = None, leash: Leash | None = None) -> None:
         self._is_raised = False
+        self.is_breakable = False
         self._leash = leash
         self._asked_at = time.monotonic()
         self._deadline = None if budget_s is None else self._asked_at + budget_s
@@ -59,6 +60,15 @@ class StopFlag:
         self._longest_s = max(self._longest_s, now - self._asked_at)
         self._asked_at = now
         return now + min(self._longest_s, self._most_early_s) >= deadline
+
+    @contextmanager
+    def breaking_off(self) -> Iterator[None]:
+        """A signal breaks off what the block does, by a `StoppedError`: for what cannot ask and has nothing to lose."""
+        self.is_breakable = True
+        try:
+            yield
+        finally:
+            self.is_breakable = False
 
     @property
     def is_supervised(self) -> bool:
@@ -87,13 +97,15 @@ def stopping_on_signals(flag: StopFlag, *, at_once: Callable[[], None] = abort) 
 
     def receive(number: int, _frame: FrameType | None) -> None:
         flag.raise_()
-        if flag.is_supervised:
-            return
-        if received and number in _IMPATIENT_SIGNALS:
-            at_once()
-        received.append(number)
-        with suppress(OSError):  # the terminal may be gone, which is what a hang-up tells
-            os.write(2, _MESSAGE)
+        if not flag.is_supervised:
+            if received and number in _IMPATIENT_SIGNALS:
+                at_once()
+            received.append(number)
+            with suppress(OSError):  # the terminal may be gone, which is what a hang-up tells
+                os.write(2, _MESSAGE)
+        if flag.is_breakable:
+            flag.is_breakable = False
+            raise StoppedError
 
     # A signal that the parent chose to ignore (nohup, a detached start) stays ignored.
     heard = [number for number in _STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]

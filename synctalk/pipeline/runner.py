@@ -5,7 +5,7 @@
       Recorder.load                    read, migrate or rebuild the state; leftovers of dead runs are swept
       for each stage:  Judge.decide    fingerprint by parts -> skip, run or resume, with reasons
                        Recorder.start  record: running                                      (committed)
-                       stage.run       the work, in this process; journal() after each of its commits
+                       its work        in this process; journal() after each of its commits
                        Recorder.finish outputs verified, record: done or interrupted        (committed)
                        Recorder.fail   record: failed, with the error                       (committed)
 
@@ -187,10 +187,11 @@ class Runner:
         _log.info("%s: %s after %s", stage.name, ending, format_duration(seconds))
         return result.outcome
 
-    @staticmethod
-    def _run_stage(stage: Stage, context: StageContext) -> StageResult:
+    def _run_stage(self, stage: Stage, context: StageContext) -> StageResult:
         try:
-            return stage.run(context)
+            with self._stop.breaking_off():
+                work = stage.load()
+            return work(context)
         except StoppedError:
             return StageResult(Outcome.INTERRUPTED)
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -128,3 +129,39 @@ def test_the_first_signal_after_the_budget_is_not_yet_impatience() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.01)
     assert flag.is_raised()
+
+
+IMPORTING = """
+import sys
+from synctalk.errors import StoppedError
+from synctalk.pipeline.interruption import StopFlag, stopping_on_signals
+flag = StopFlag()
+with stopping_on_signals(flag):
+    try:
+        with flag.breaking_off():
+            import slow_library
+    except StoppedError:
+        sys.exit(75)
+"""
+
+
+def test_a_signal_breaks_off_what_cannot_ask(tmp_path: Path) -> None:
+    (tmp_path / "slow_library.py").write_text("import time; print('ready', flush=True); time.sleep(60)")
+    child = subprocess.Popen(
+        [sys.executable, "-c", IMPORTING], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=tmp_path
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    child.send_signal(signal.SIGTERM)
+    child.communicate(timeout=30)
+    assert child.returncode == 75
+
+
+def test_nothing_is_broken_off_outside_of_the_block() -> None:
+    flag = StopFlag()
+    with stopping_on_signals(flag):
+        with flag.breaking_off():
+            assert not flag.is_raised()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        time.sleep(0.01)
+        assert flag.is_raised()
