@@ -13,7 +13,7 @@ from pathlib import Path
 
 from synctalk import __version__
 from synctalk.commands import batch, check, demo, doctor, evaluate, render, run, status, stop
-from synctalk.errors import ExitCode, SynctalkError
+from synctalk.errors import ExitCode, StoppedError, SynctalkError
 from synctalk.log import get_logger, start_console
 
 ROOT_VARIABLE = "SYNCTALK_ROOT"
@@ -55,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SynctalkError as error:
         _show(error, debug=args.debug)
         return int(error.exit_code)
+    except StoppedError:
+        _log.info("stopped; the same command goes on")
+        return int(ExitCode.INTERRUPTED)
     except KeyboardInterrupt:
         return int(ExitCode.ABORTED)
     except BrokenPipeError:

@@ -8,6 +8,7 @@ error: see `ExitCode.INTERRUPTED`.
 from __future__ import annotations
 
 from enum import IntEnum
+from pathlib import Path
 
 
 class ExitCode(IntEnum):
@@ -40,6 +41,10 @@ class SynctalkError(Exception):
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
 
 
+class StoppedError(Exception):
+    """Somebody asked to stop where half a result is none: no failure, but the way out to `ExitCode.INTERRUPTED`."""
+
+
 class InputError(SynctalkError):
     """The user gave something that cannot work and can mend it: a file, a name, an option."""
 
@@ -62,6 +67,27 @@ class StageError(SynctalkError):
 
 class StorageError(SynctalkError):
     """The disk refused: no space, no permission, or an input/output error."""
+
+
+class FullDiskError(StorageError):
+    """The disk, or this user's share of it, is full.
+
+    Args:
+        message, hint: As for every error.
+        folder: Where there is no room.
+        is_quota: It is the share that is used up.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", folder: Path = Path(), is_quota: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.folder = folder
+        self.is_quota = is_quota
+
+
+class SuspendedError(StorageError):
+    """The disk stayed full longer than was to be waited; the same command goes on from the last commit."""
+
+    exit_code = ExitCode.INTERRUPTED
 
 
 class TrainingError(SynctalkError):

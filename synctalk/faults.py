@@ -1,8 +1,12 @@
-"""Deliberate crashes, off by default, so that what is tested is what runs.
+"""Deliberate crashes, failures and delays, off by default, so that what is tested is what runs.
 
-`SYNCTALK_CRASH_AT=<point>:<n>` kills this process with SIGKILL the n-th time (from 1) it passes the named point, and
-`SYNCTALK_FAIL_AT=<point>:<n>:<ERRNO>` raises that `OSError` there instead. `*` names every point.
-Points are announced by `files.py` around each write, fsync and rename, and by the training engine at each step.
+    SYNCTALK_CRASH_AT=<point>:<n>              the n-th passing (from 1) kills this process with SIGKILL
+    SYNCTALK_FAIL_AT=<point>:<n>:<ERRNO>       the n-th passing raises that `OSError`
+    SYNCTALK_FAIL_WHILE=<point>:<path>:<ERRNO> every passing raises it for as long as the file <path> exists
+    SYNCTALK_DELAY_AT=<point>:<seconds>        every passing waits; the first one is told on standard error
+
+`*` names every point. Points are announced by `files.py` around each write, fsync and rename and at each piece it
+hashes, and by the training engine at each step.
 """
 
 from __future__ import annotations
@@ -10,32 +14,58 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import time
 from collections import Counter
 
 CRASH_VARIABLE = "SYNCTALK_CRASH_AT"
 FAIL_VARIABLE = "SYNCTALK_FAIL_AT"
+FAIL_WHILE_VARIABLE = "SYNCTALK_FAIL_WHILE"
+DELAY_VARIABLE = "SYNCTALK_DELAY_AT"
+_VARIABLES = (CRASH_VARIABLE, FAIL_VARIABLE, FAIL_WHILE_VARIABLE, DELAY_VARIABLE)
 
 _passed: Counter[str] = Counter()
 
 
 def crash_point(point: str) -> None:
-    """Announce that execution reached `point`; does nothing unless one of the two variables is set.
+    """Announce that execution reached `point`; does nothing unless one of the variables is set.
 
     Raises:
-        OSError: The one asked for by `SYNCTALK_FAIL_AT`.
+        OSError: The one asked for by `SYNCTALK_FAIL_AT` or `SYNCTALK_FAIL_WHILE`.
     """
-    crash, fail = os.environ.get(CRASH_VARIABLE), os.environ.get(FAIL_VARIABLE)
-    if not crash and not fail:
+    crash, fail, fail_while, delay = map(os.environ.get, _VARIABLES)
+    if not (crash or fail or fail_while or delay):
         return
     _passed[point] += 1
     _passed["*"] += 1
+    if delay:
+        _wait(delay, point)
     if crash and _is_due(crash, point):
         os.kill(os.getpid(), signal.SIGKILL)
     if fail and _is_due(fail, point):
-        number = getattr(errno, fail.split(":")[2])
-        raise OSError(number, os.strerror(number), point)
+        raise _failure(fail, point)
+    if fail_while and _is_lasting(fail_while, point):
+        raise _failure(fail_while, point)
 
 
 def _is_due(order: str, point: str) -> bool:
     name, count = order.split(":")[:2]
     return name in {point, "*"} and _passed[name] == int(count)
+
+
+def _is_lasting(order: str, point: str) -> bool:
+    name, _, rest = order.partition(":")
+    return name in {point, "*"} and os.path.lexists(rest.rpartition(":")[0])
+
+
+def _failure(order: str, point: str) -> OSError:
+    number = getattr(errno, order.rpartition(":")[2])
+    return OSError(number, os.strerror(number), point)
+
+
+def _wait(order: str, point: str) -> None:
+    name, _, seconds = order.partition(":")
+    if name not in {point, "*"}:
+        return
+    if _passed[name] == 1:
+        os.write(2, f"waiting at {point}\n".encode())
+    time.sleep(float(seconds))

@@ -21,7 +21,7 @@ from typing import IO
 import msgspec
 import xxhash
 
-from synctalk.errors import StorageError
+from synctalk.errors import FullDiskError, StoppedError, StorageError
 from synctalk.faults import crash_point
 from synctalk.process import is_running, read_start_token
 
@@ -204,13 +204,46 @@ def sweep_leftovers(folder: Path) -> list[Path]:
     return removed
 
 
-def content_hash(path: Path) -> str:
-    """The xxh3-128 hash of a file's content, as 32 hex digits."""
+def never() -> bool:
+    """The answer of a run that nobody can stop."""
+    return False
+
+
+def content_hash(path: Path, *, should_stop: Callable[[], bool] = never) -> str:
+    """The xxh3-128 hash of a file's content, as 32 hex digits.
+
+    Args:
+        path: The file.
+        should_stop: Asked for every megabyte.
+
+    Raises:
+        StoppedError: `should_stop` said so.
+    """
     digest = xxhash.xxh3_128()
     with path.open("rb") as stream:
         while chunk := stream.read(_CHUNK_BYTES):
+            crash_point("files.hash")
+            if should_stop():
+                raise StoppedError
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def copy_content(source: Path, target: Path, *, should_stop: Callable[[], bool] = never) -> None:
+    """Copy the bytes of a file to a new one and wait until they are on the disk.
+
+    Raises:
+        StoppedError: `should_stop` said so, asked for every megabyte; half of `target` is there.
+        OSError: The disk refused, or `target` exists.
+    """
+    with source.open("rb") as incoming, target.open("xb") as outgoing:
+        while chunk := incoming.read(_CHUNK_BYTES):
+            crash_point("files.copy")
+            if should_stop():
+                raise StoppedError
+            outgoing.write(chunk)
+        outgoing.flush()
+        os.fsync(outgoing.fileno())
 
 
 _ADVICE = {
@@ -227,13 +260,19 @@ _ADVICE = {
     errno.EISDIR: "a folder has the name of a file that is needed; move it away or use --root",
 }
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 @contextlib.contextmanager
 def translating_os_errors(path: Path) -> Iterator[None]:
-    """Turn an `OSError` of the disk into a `StorageError` that says what to do."""
+    """Turn an `OSError` of the disk into a `StorageError` (a full one's is a `FullDiskError`) that says what to do."""
     try:
         yield
     except OSError as error:
         if error.errno not in _ADVICE:
             raise
-        raise StorageError(f"cannot write {path}: {error.strerror}", hint=_ADVICE[error.errno]) from error
+        message, hint = f"cannot write {path}: {error.strerror}", _ADVICE[error.errno]
+        if error.errno in _FULL:
+            is_quota = error.errno == errno.EDQUOT
+            raise FullDiskError(message, hint=hint, folder=path.parent, is_quota=is_quota) from error
+        raise StorageError(message, hint=hint) from error

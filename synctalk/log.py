@@ -54,10 +54,11 @@ def logging_to(path: Path) -> Iterator[None]:
 
 
 class _LogFile(logging.FileHandler):
-    """A log that cannot be written, for example on a full disk, must not end or change what it tells about."""
+    """A log on a disk that may be full: what it tells about matters more than the telling."""
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the standard library's name
-        """Lose the line: the console has it, too."""
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is the library's
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
 
     def close(self) -> None:
         with contextlib.suppress(OSError):

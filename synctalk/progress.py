@@ -10,7 +10,6 @@ import math
 import os
 import sys
 import time
-from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from synctalk.files import publish_json
+from synctalk.forecast import Forecast
 from synctalk.log import get_logger
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _BAR_COLUMNS = 100
 _PUBLISH_INTERVAL_S = 1.0
 _PLAIN_INTERVAL_S = 10.0
-_RECENT_POINTS = 50
 
 _log = get_logger(__name__)
 
@@ -65,9 +64,12 @@ class Progress:
         self._path = path
         self._facts = LiveFacts(dataset=dataset, stage=stage, pid=os.getpid())
         self._bar: tqdm[None] | None = None
-        self._rate = _RecentRate()
-        self._remaining_after = 0
+        self._forecast = Forecast()
         self._published = self._printed = 0.0
+
+    def expect(self, later: Mapping[str, int], *, rest_s: float | None = None) -> None:
+        """Reckon with what every epoch has besides its first activity; see `Forecast.expect`."""
+        self._forecast.expect(later, rest_s=rest_s)
 
     def begin(
         self,
@@ -85,9 +87,14 @@ class Progress:
         facts.activity, facts.total, facts.unit, facts.done = activity, total, unit, done
         facts.epoch, facts.target_epochs, facts.figures = epoch, target_epochs, {}
         facts.per_second, facts.eta_s, facts.eta_total_s = 0.0, None, None
-        self._remaining_after = max(0, target_epochs - epoch) * total
         self._printed = time.monotonic()
-        self._rate.restart(done)
+        self._forecast.begin(
+            activity,
+            now=self._printed,
+            left=total - done,
+            total=total,
+            epochs_left=target_epochs - epoch,
+        )
         self._bar = _open_bar(self._title(), facts)
         self._publish(self._printed)
 
@@ -96,14 +103,13 @@ class Progress:
         facts = self._facts
         facts.done += count
         facts.figures = dict(figures or {})
-        facts.per_second = self._rate.update(facts.done)
-        if facts.per_second:
-            facts.eta_s = max(0, facts.total - facts.done) / facts.per_second
-            facts.eta_total_s = facts.eta_s + self._remaining_after / facts.per_second
+        now = time.monotonic()
+        self._forecast.advance(count, now=now)
+        facts.per_second = self._forecast.units_per_second
+        facts.eta_s, facts.eta_total_s = self._forecast.activity_s, self._forecast.stage_s
         if self._bar is not None:
             self._bar.set_postfix_str(_describe(facts), refresh=False)
             self._bar.update(count)
-        now = time.monotonic()
         if now - self._published >= _PUBLISH_INTERVAL_S:
             self._publish(now)
         if self._bar is None and now - self._printed >= _PLAIN_INTERVAL_S:
@@ -124,7 +130,8 @@ class Progress:
         facts = self._facts
         if not facts.target_epochs:
             return f"{facts.stage} {facts.activity}".strip()
-        return f"{facts.stage} epoch {facts.epoch}/{facts.target_epochs}"
+        what = "" if self._forecast.is_first(facts.activity) else f" {facts.activity}"
+        return f"{facts.stage} epoch {facts.epoch}/{facts.target_epochs}{what}"
 
     def _publish(self, now: float) -> None:
         self._published = now
@@ -137,23 +144,6 @@ class Progress:
             publish_json(self._path, facts)
         except OSError as error:
             _log.debug("progress is not published: %s", error)
-
-
-class _RecentRate:
-    """Units per second over the latest updates of this process only, so that earlier runs never bend an ETA."""
-
-    def __init__(self) -> None:
-        self._points: deque[tuple[float, int]] = deque(maxlen=_RECENT_POINTS)
-
-    def restart(self, done: int) -> None:
-        self._points.clear()
-        self._points.append((time.monotonic(), done))
-
-    def update(self, done: int) -> float:
-        self._points.append((time.monotonic(), done))
-        (first_time, first_done), (last_time, last_done) = self._points[0], self._points[-1]
-        elapsed_s = last_time - first_time
-        return (last_done - first_done) / elapsed_s if elapsed_s > 0 else 0.0
 
 
 def read_live_facts(path: Path) -> LiveFacts | None:

@@ -6,11 +6,12 @@ import errno
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from synctalk import faults
-from synctalk.faults import CRASH_VARIABLE, FAIL_VARIABLE, crash_point
+from synctalk.faults import CRASH_VARIABLE, DELAY_VARIABLE, FAIL_VARIABLE, FAIL_WHILE_VARIABLE, crash_point
 
 
 @pytest.fixture(autouse=True)
@@ -56,3 +57,24 @@ finally:
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, "one\n")
+
+
+def test_a_failure_lasts_as_long_as_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    flag = tmp_path / "with: colon"
+    monkeypatch.setenv(FAIL_WHILE_VARIABLE, f"here:{flag}:EDQUOT")
+    crash_point("here")
+    flag.touch()
+    crash_point("elsewhere")
+    for _ in range(3):
+        with pytest.raises(OSError, match="here") as error:
+            crash_point("here")
+        assert error.value.errno == errno.EDQUOT
+    flag.unlink()
+    crash_point("here")
+
+
+def test_a_delay_is_told_once(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv(DELAY_VARIABLE, "here:0.001")
+    for point in ("elsewhere", "here", "here"):
+        crash_point(point)
+    assert capfd.readouterr().err == "waiting at here\n"

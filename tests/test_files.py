@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synctalk import faults, files
-from synctalk.errors import StorageError
+from synctalk.errors import StoppedError, StorageError
 from synctalk.faults import CRASH_VARIABLE, FAIL_VARIABLE
 
 POINTS = ["files.create", "files.write", "files.rename", "files.renamed", "files.committed"]
@@ -260,3 +260,22 @@ def test_hash_reads_beyond_one_chunk(tmp_path: Path) -> None:
     assert before == xxhash.xxh3_128_hexdigest(content)
     (tmp_path / "x").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     assert files.content_hash(tmp_path / "x") != before
+
+
+@pytest.mark.parametrize("asked_at", [1, 2, 3])
+def test_a_hash_and_a_copy_stop_between_two_megabytes(asked_at: int, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"x" * (3 << 20))
+    for work in (files.content_hash, lambda path, **stop: files.copy_content(path, tmp_path / "copy", **stop)):
+        asked = iter(range(1, 99))
+        with pytest.raises(StoppedError):
+            work(source, should_stop=lambda asked=asked: next(asked) == asked_at)
+    assert (tmp_path / "copy").stat().st_size == (asked_at - 1) << 20
+
+
+def test_a_copy_has_the_same_content_and_replaces_nothing(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(os.urandom(2_500_000))
+    files.copy_content(tmp_path / "source", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == (tmp_path / "source").read_bytes()
+    with pytest.raises(FileExistsError):
+        files.copy_content(tmp_path / "source", tmp_path / "copy")

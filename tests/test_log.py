@@ -89,3 +89,10 @@ def test_log_that_cannot_be_opened_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "x.log").mkdir()
     with pytest.raises(StorageError, match="cannot write"), logging_to(tmp_path / "x.log"):
         pytest.fail("opened")
+
+
+def test_a_full_disk_does_not_end_what_the_log_tells_about(capsys: pytest.CaptureFixture[str]) -> None:
+    with logging_to(Path("/dev/full")):
+        for _ in range(3):
+            logging.getLogger("synctalk.test").info("a line that does not fit")
+    assert capsys.readouterr().err == ""

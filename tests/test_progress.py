@@ -190,3 +190,26 @@ def test_no_file_is_no_facts(path: Path) -> None:
 )  # fmt: skip
 def test_durations_read_like_people_say_them(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
+
+
+def test_held_out_passes_and_saves_are_part_of_the_whole_and_named_in_the_title(
+    progress: Progress, path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="synctalk")
+    progress.expect({"checking": 4}, rest_s=9)
+    progress.begin("training", total=10, unit="step", done=6, epoch=1, target_epochs=3)
+    for _ in range(4):
+        clock.now += 2
+        progress.advance()
+    assert facts_in(path).eta_total_s == pytest.approx(9 + 2 * (20 + 9))
+    progress.begin("checking", total=4, unit="step", epoch=1, target_epochs=3)
+    for _ in range(4):
+        clock.now += 5
+        progress.advance()
+    assert facts_in(path).eta_total_s == pytest.approx(2 * (20 + 9))
+    assert caplog.messages[-1].startswith("main epoch 1/3 checking: 4/4")
+    clock.now += 3
+    progress.begin("training", total=10, unit="step", epoch=2, target_epochs=3)
+    clock.now += 2
+    progress.advance()
+    assert facts_in(path).eta_total_s == pytest.approx(18 + 23 + 20 + 23)

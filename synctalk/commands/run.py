@@ -5,23 +5,27 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from synctalk.config import PRESETS, Settings, load_settings, parse_overrides
-from synctalk.errors import ExitCode, InputError
+from synctalk.errors import ExitCode, InputError, StoppedError
 from synctalk.face.asr import check_asr
 from synctalk.face.source import adopt_source
 from synctalk.lines import LINES
 from synctalk.log import get_logger
 from synctalk.pipeline.freshness import Decision
 from synctalk.pipeline.interruption import StopFlag, stopping_on_signals
+from synctalk.pipeline.leash import take_leash
 from synctalk.pipeline.runner import Order, Runner, RunReport
+from synctalk.pipeline.supervisor import Patience, Supervisor
 from synctalk.workspace import Workspace
 
 _UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_LEAST_BUDGET_S = 0.001
 _log = get_logger(__name__)
 
 
@@ -34,6 +38,11 @@ def add_parsers(commands: Any, *, parents: list[argparse.ArgumentParser]) -> Non
     run.add_argument("--video", type=Path, help="the recording; becomes dataset/NAME/source.*")
     run.add_argument("--dry-run", action="store_true", help="only print what would run, and why")
     run.add_argument("--budget", type=parse_duration, metavar="TIME", help="stop resumably after 90s, 10m or 2h")
+    run.add_argument("--supervise", action="store_true", help="start the run again when it crashes or is killed")
+    run.add_argument(
+        "--max-restarts", type=int, default=Patience().most_restarts, metavar="N",
+        help="how often, with --supervise (default: %(default)s)",
+    )  # fmt: skip
     run.set_defaults(execute=execute_run)
 
     explain = commands.add_parser("explain", parents=parents, help="say what a run would do now, and why")
@@ -62,7 +71,7 @@ def _add_order_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting: docs/settings.md")
 
 
-def execute_run(args: argparse.Namespace) -> ExitCode:
+def execute_run(args: argparse.Namespace) -> int:
     """Run a line, or print its plan.
 
     Raises:
@@ -70,13 +79,39 @@ def execute_run(args: argparse.Namespace) -> ExitCode:
     """
     workspace = Workspace(args.root, args.name)
     if args.video is not None:
-        adopt_source(workspace, args.video, is_dry_run=args.dry_run)
+        stop = StopFlag()
+        with stopping_on_signals(stop):
+            adopt_source(workspace, args.video, is_dry_run=args.dry_run, should_stop=stop.is_raised)
+        if stop.is_raised():
+            raise StoppedError
     order = compose_order(workspace, args)
     if args.dry_run:
         for line in describe_plan(Runner(order).plan()):
             print(line)
         return ExitCode.DONE
+    if args.supervise:
+        return supervise(order, args)
     return run_order(order, again=command_to_go_on(args), budget_s=args.budget)
+
+
+def supervise(order: Order, args: argparse.Namespace) -> int:
+    """Run `order` in child processes that are started again when they crash; returns the last one's exit code.
+
+    Raises:
+        StageError: It cannot get further.
+    """
+
+    def compose(force: str | None, budget_s: float | None) -> list[str]:
+        forced = [] if force is None else ["--force", force]
+        budget = [] if budget_s is None else ["--budget", f"{max(budget_s, _LEAST_BUDGET_S):.3f}s"]
+        debug = ["--debug"] if args.debug else []
+        return [sys.executable, "-m", "synctalk", "run", args.name, *_options(args), *forced, *budget, *debug]
+
+    patience = Patience(most_restarts=args.max_restarts)
+    code = Supervisor(order, compose, patience=patience, budget_s=args.budget).run()
+    if code == ExitCode.INTERRUPTED:
+        _log.info("continue with: %s", command_to_go_on(args))
+    return code
 
 
 def run_order(order: Order, *, again: str, budget_s: float | None = None) -> ExitCode:
@@ -84,32 +119,41 @@ def run_order(order: Order, *, again: str, budget_s: float | None = None) -> Exi
 
     Args:
         order: What to run.
-        again: The command line that goes on after an interruption.
+        again: The command line that goes on after an interruption; a supervisor tells its own.
         budget_s: After how many seconds to stop resumably; None for never.
     """
-    stop = StopFlag(budget_s=budget_s)
+    leash = take_leash()
+    stop = StopFlag(budget_s=budget_s, leash=leash)
     with stopping_on_signals(stop):
-        report = Runner(order, stop=stop).run()
-    _conclude(order, report, again)
+        report = Runner(order, stop=stop, restart_reason=leash.restart_reason if leash else "").run()
+    _conclude(order, report, "" if leash else again)
     return report.exit_code
 
 
 def command_to_go_on(args: argparse.Namespace) -> str:
     """The same command again, for a shell; without `--force`, which would start over, and without `--video`."""
-    words = ["synctalk", "run", args.name]
+    words = ["synctalk", "run", args.name, *_options(args)]
+    words += [] if args.budget is None else ["--budget", f"{args.budget:g}s"]
+    words += ["--supervise"] if args.supervise else []
+    words += [] if args.max_restarts == Patience().most_restarts else ["--max-restarts", str(args.max_restarts)]
+    return shlex.join(words)
+
+
+def _options(args: argparse.Namespace) -> list[str]:
+    """The options that say the same at every start, as words."""
+    words = []
     for option, value in (
         ("--root", None if args.root == Path() else args.root),
         ("--line", None if args.line == "face" else args.line),
         ("--until", args.until),
         ("--preset", args.preset),
         ("--epochs", args.epochs),
-        ("--budget", None if args.budget is None else f"{args.budget:g}s"),
     ):
         words += [] if value is None else [option, str(value)]
     words += ["--continue_training"] if args.continue_training else []
     for setting in args.set:
         words += ["--set", setting]
-    return shlex.join(words)
+    return words
 
 
 def execute_explain(args: argparse.Namespace) -> ExitCode:
@@ -174,7 +218,8 @@ def parse_duration(text: str) -> float:
 
 def _conclude(order: Order, report: RunReport, again: str) -> None:
     if report.exit_code is ExitCode.INTERRUPTED:
-        _log.info("interrupted in stage %s; nothing is lost. Continue with: %s", report.stopped_in, again)
+        how = f". Continue with: {again}" if again else ""
+        _log.info("interrupted in stage %s; nothing is lost%s", report.stopped_in, how)
         return
     name = shlex.quote(order.workspace.name)
     main = order.workspace.training("main")

@@ -96,6 +96,8 @@ def _describe_record(record: Record) -> str:
         parts.append(f"best {record.best.metric} {record.best.value:.4g} at epoch {record.best.epoch}")
     if record.error is not None:
         parts.append(f"{record.error.message.splitlines()[0]} (log: {record.error.log})")
+    if record.status is not Status.DONE:
+        parts += [reason for reason in record.reasons if reason.startswith("restart ")]
     if record.seconds and record.status is Status.DONE:
         parts.append(f"took {format_duration(record.seconds)}")
     return ", ".join(parts)

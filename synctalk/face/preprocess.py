@@ -111,7 +111,7 @@ def _open(context: StageContext) -> _Recording:
     source = find_source(context.workspace)
     reader = FrameReader(source)
     require_audio(source)
-    samples = read_soundtrack(source)
+    samples = read_soundtrack(source, should_stop=context.should_stop)
     known = _evidence(reader, samples, np.zeros(0, SIGHT), pictures=reader.count)
     _refuse_unusable(make_report(source.name, known))
     settings = context.settings.preprocess

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synctalk.config import AUDIO_RATE_HZ, FPS, SAMPLES_PER_FRAME
+from synctalk.errors import StoppedError
 from synctalk.face.footage import open_footage
 from synctalk.face.framewalk import Step
 from synctalk.face.lipsync import LipSync, heard_when_speaking
 from synctalk.face.provenance import provenance
-from synctalk.files import temporary_beside
+from synctalk.files import never, temporary_beside
 from synctalk.media.audio import write_wav
 from synctalk.media.encode import VideoWriter
 from synctalk.workspace import Workspace
@@ -23,7 +25,14 @@ _PRESET = "veryfast"
 _CRF = 23
 
 
-def write_preview(workspace: Workspace, generator: Generator, path: Path, *, seconds: float) -> None:
+def write_preview(
+    workspace: Workspace,
+    generator: Generator,
+    path: Path,
+    *,
+    seconds: float,
+    should_stop: Callable[[], bool] = never,
+) -> None:
     """Write a preview video of the held-out end of the recording: its own frames, its own sound, a drawn mouth.
 
     A recording whose held-out part is shorter begins the preview before it.
@@ -33,8 +42,10 @@ def write_preview(workspace: Workspace, generator: Generator, path: Path, *, sec
         generator: The network as it is now.
         path: The video; replaced only when all of it is there.
         seconds: Length; nothing is written when it is 0.
+        should_stop: Asked before each frame.
 
     Raises:
+        StoppedError: `should_stop` said so; the preview before it is still there.
         InputError: The dataset is not prepared.
         StorageError: The disk refused.
     """
@@ -57,12 +68,14 @@ def write_preview(workspace: Workspace, generator: Generator, path: Path, *, sec
                 height=footage.reader.height,
                 fps=FPS,
                 audio=sound,
-                metadata=provenance(dataset=footage.name, source=footage.path),
+                metadata=provenance(dataset=footage.name, source=footage.path, should_stop=should_stop),
                 preset=_PRESET,
                 crf=_CRF,
             ) as writer,
         ):
             for frame in frames:
+                if should_stop():
+                    raise StoppedError
                 writer.write(frame.image)
     finally:
         sound.unlink(missing_ok=True)

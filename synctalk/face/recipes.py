@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from synctalk.config import MainSettings, SyncnetSettings
-from synctalk.errors import InputError, SynctalkError
+from synctalk.errors import InputError, StoppedError, SynctalkError
 from synctalk.face.architecture import build_network
 from synctalk.face.data import MouthClips, SyncClips
 from synctalk.face.generator import build_generator
@@ -154,6 +154,7 @@ def _plan(context: StageContext, stage: str, section: SyncnetSettings | MainSett
         clip_norm=section.clip_norm,
         ema_decay=section.ema_decay,
         snapshot_s=runtime.snapshot_s,
+        disk_wait_s=runtime.disk_wait_s,
         device=runtime.device,
         precision=runtime.precision,
         workers=runtime.workers,
@@ -257,7 +258,11 @@ def _after_epoch(context: StageContext, recipe: MouthRecipe) -> Callable[[int], 
         generator = build_generator(models, settings, device=next(device).device)
         try:
             with torch.inference_mode():
-                write_preview(context.workspace, generator, folder / PREVIEW, seconds=seconds)
+                write_preview(
+                    context.workspace, generator, folder / PREVIEW, seconds=seconds, should_stop=context.should_stop
+                )
+        except StoppedError:
+            _log.info("main: no preview after this epoch: it is made when the training goes on")
         except SynctalkError as error:
             _log.warning("main: no preview after this epoch: %s", error.message)
 

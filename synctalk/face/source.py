@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from synctalk import files
@@ -37,7 +37,9 @@ def find_source(workspace: Workspace) -> Path:
     )
 
 
-def adopt_source(workspace: Workspace, video: Path, *, is_dry_run: bool = False) -> Path:
+def adopt_source(
+    workspace: Workspace, video: Path, *, is_dry_run: bool = False, should_stop: Callable[[], bool] = files.never
+) -> Path:
     """Make `video` the source of the dataset: linked where possible, else copied, never moved.
 
     An earlier, different source is kept under the name `earlier-<time>.*`.
@@ -45,11 +47,13 @@ def adopt_source(workspace: Workspace, video: Path, *, is_dry_run: bool = False)
     Args:
         video: Any video file; its content is checked later, by the preprocess stage.
         is_dry_run: Only check.
+        should_stop: Asked while a long file is compared or copied.
 
     Returns:
         The path inside the dataset.
 
     Raises:
+        StoppedError: `should_stop` said so; the dataset is as it was.
         InputError: `video` is missing or not a file.
         StorageError: The disk refused.
     """
@@ -57,13 +61,13 @@ def adopt_source(workspace: Workspace, video: Path, *, is_dry_run: bool = False)
         what = "is not a file" if video.exists() else "does not exist"
         raise InputError(f"{video} {what}", hint="give the path of a video file after --video")
     target = workspace.dataset / f"source{video.suffix.lower()}"
-    if is_dry_run or _is_same_content(video, target):
+    if is_dry_run or _is_same_content(video, target, should_stop):
         return target
     files.make_folder(workspace.dataset)
     with files.translating_os_errors(target):
         incoming = files.temporary_beside(target)
         try:
-            _link_or_copy(video, incoming)
+            _link_or_copy(video, incoming, should_stop)
             _keep_earlier(workspace)
             files.commit_file(incoming, target)
         finally:
@@ -78,21 +82,22 @@ def _keep_earlier(workspace: Workspace) -> None:
             path.rename(path.with_name(f"earlier-{stamp}{path.suffix}"))
 
 
-def _link_or_copy(video: Path, target: Path) -> None:
+def _link_or_copy(video: Path, target: Path, should_stop: Callable[[], bool]) -> None:
     try:
         os.link(video.resolve(), target)
     except OSError:
-        shutil.copyfile(video, target)
-        files.sync_file(target)
+        files.copy_content(video, target, should_stop=should_stop)
 
 
-def _is_same_content(video: Path, target: Path) -> bool:
+def _is_same_content(video: Path, target: Path, should_stop: Callable[[], bool]) -> bool:
     if not target.is_file():
         return False
     if os.path.samefile(video, target):
         return True
     same_size = video.stat().st_size == target.stat().st_size
-    return same_size and files.content_hash(video) == files.content_hash(target)
+    if not same_size:
+        return False
+    return files.content_hash(video, should_stop=should_stop) == files.content_hash(target, should_stop=should_stop)
 
 
 def _ambiguous(workspace: Workspace, videos: list[Path]) -> InputError:

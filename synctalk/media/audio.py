@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from synctalk.errors import InputError
-from synctalk.files import replacing
+from synctalk.errors import InputError, StoppedError
+from synctalk.files import never, replacing
 from synctalk.log import get_logger
 from synctalk.media.container import is_decodable, open_media, read_only, require_file
 from synctalk.media.video import probe
@@ -70,7 +70,7 @@ def read_audio(path: Path, *, rate_hz: int = 16_000) -> Samples:
         return _gather(_resampled(sound, path, rate_hz), path)
 
 
-def read_soundtrack(path: Path, *, rate_hz: int = 16_000) -> Samples:
+def read_soundtrack(path: Path, *, rate_hz: int = 16_000, should_stop: Callable[[], bool] = never) -> Samples:
     """The sound of a video from the moment of its first picture on.
 
     Sound that starts later is preceded by silence; sound that starts earlier is cut.
@@ -78,16 +78,18 @@ def read_soundtrack(path: Path, *, rate_hz: int = 16_000) -> Samples:
     Args:
         path: A video file with sound.
         rate_hz: Samples per second wanted.
+        should_stop: Asked at every block.
 
     Returns:
         float32 [T], mono, in [-1, 1].
 
     Raises:
         InputError: As `read_audio`, or there is no video.
+        StoppedError: `should_stop` said so.
     """
     pictures_start_s = probe(path).start_s
     with _open_stream(path) as sound:
-        samples = _gather(_resampled(sound, path, rate_hz), path)
+        samples = _gather(_until_stopped(_resampled(sound, path, rate_hz), should_stop), path)
         lead = round((sound.start_s - pictures_start_s) * rate_hz)
     if lead >= 0:
         return np.concatenate([np.zeros(lead, dtype=np.float32), samples])
@@ -133,6 +135,13 @@ def write_wav(path: Path, samples: Samples, *, rate_hz: int) -> None:
         file.setsampwidth(2)
         file.setframerate(rate_hz)
         file.writeframes(whole.astype("<i2").tobytes())
+
+
+def _until_stopped(blocks: Iterator[Samples], should_stop: Callable[[], bool]) -> Iterator[Samples]:
+    for block in blocks:
+        if should_stop():
+            raise StoppedError
+        yield block
 
 
 def _gather(blocks: Iterator[Samples], path: Path) -> Samples:

@@ -5,8 +5,6 @@ One failed video never stops the others; a stop request ends the children cleanl
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import threading
 import time
@@ -18,9 +16,9 @@ from joblib import Parallel, delayed
 
 from synctalk.errors import ExitCode
 from synctalk.log import get_logger
+from synctalk.pipeline.child import end_on_request, start_child
 from synctalk.pipeline.listing import BatchItem
 
-_POLL_S = 0.1
 _KEPT_OUTPUT_CHARACTERS = 20_000
 _log = get_logger(__name__)
 
@@ -143,12 +141,8 @@ class _Counter:
 
 def _run_child(item: BatchItem, command: list[str], should_stop: Callable[[], bool]) -> BatchResult:
     started = time.monotonic()
-    # Its own session: Ctrl-C reaches only the parent, which then asks the children to end, once.
-    child = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, errors="replace", start_new_session=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
-    watcher = threading.Thread(target=_end_on_request, args=(child, should_stop), daemon=True)
+    child = start_child(command, output=subprocess.PIPE)
+    watcher = threading.Thread(target=end_on_request, args=(child, should_stop), daemon=True)
     watcher.start()
     stdout, stderr = child.communicate()
     watcher.join()
@@ -163,14 +157,6 @@ def _run_child(item: BatchItem, command: list[str], should_stop: Callable[[], bo
         stderr=stderr[-_KEPT_OUTPUT_CHARACTERS:],
         error=_find_error(stderr) if status == "failed" else "",
     )
-
-
-def _end_on_request(child: subprocess.Popen[str], should_stop: Callable[[], bool]) -> None:
-    while child.poll() is None:
-        if should_stop():
-            child.send_signal(signal.SIGTERM)
-            return
-        time.sleep(_POLL_S)
 
 
 def _find_error(stderr: str) -> str:

@@ -191,4 +191,7 @@ def name_damage(outputs: Sequence[Output], workspace: Workspace, cache: StatCach
 
 def describe_outputs(paths: Sequence[Path], workspace: Workspace, cache: StatCache) -> list[Output]:
     """The outputs of a finished stage as the state file keeps them, with paths relative to the root."""
-    return [Output(str(path.relative_to(workspace.root)), path.stat().st_size, cache.hash_of(path)) for path in paths]
+    return [
+        Output(str(path.relative_to(workspace.root)), path.stat().st_size, cache.hash_of(path, is_own_work=True))
+        for path in paths
+    ]

@@ -18,7 +18,8 @@ from pathlib import Path
 import msgspec
 
 from synctalk import __version__, files
-from synctalk.errors import SynctalkError
+from synctalk.diskwait import DiskWait
+from synctalk.errors import SuspendedError, SynctalkError
 from synctalk.log import get_logger, logging_to
 from synctalk.pipeline.freshness import Decision, Verdict
 from synctalk.pipeline.graph import StageGraph
@@ -52,10 +53,12 @@ class Recorder:
     Args:
         workspace: The dataset.
         graph: The line whose stages have records.
+        disk_wait: Patience of a stage that runs, when the disk is full.
     """
 
-    def __init__(self, workspace: Workspace, graph: StageGraph) -> None:
+    def __init__(self, workspace: Workspace, graph: StageGraph, disk_wait: DiskWait) -> None:
         self._workspace = workspace
+        self._disk_wait = disk_wait
         self._graph = graph
         self._state = State()
 
@@ -93,8 +96,13 @@ class Recorder:
         """The record of a stage, an empty one when it never ran."""
         return self._state.stages.get(stage.name, Record())
 
-    def start(self, decision: Decision) -> Record:
-        """Commit that a stage runs now; one that starts over gets a new record of the next generation."""
+    def start(self, decision: Decision, *, restart_reason: str = "") -> Record:
+        """Commit that a stage runs now; one that starts over gets a new record of the next generation.
+
+        Args:
+            decision: What is done with it, and why.
+            restart_reason: Why a supervisor started this process again; '' when none did.
+        """
         stage = decision.stage
         record = self._state.record(stage.name)
         if decision.verdict is Verdict.RUN:
@@ -103,7 +111,7 @@ class Recorder:
         record.status = Status.RUNNING
         record.fingerprint = decision.fingerprint
         record.target_epochs = decision.target_epochs
-        record.reasons = list(decision.reasons)
+        record.reasons = [*decision.reasons, *filter(None, [restart_reason])]
         record.attempts += 1
         record.error = None
         record.started_at, record.ended_at = utc_now(), ""
@@ -124,7 +132,7 @@ class Recorder:
                 record.checkpoints = [*history, path][-CHECKPOINT_HISTORY:]
             if best is not None:
                 record.best = best
-            self._commit(stage)
+            self._disk_wait.for_space(self._commit, stage)
 
         return journal
 
@@ -136,25 +144,22 @@ class Recorder:
         else:
             record.status = Status.INTERRUPTED
         record.summary = dict(result.summary) or record.summary
-        self._end(stage, record, seconds)
+        _end(record, seconds)
+        self._disk_wait.for_space(self._commit, stage)
 
     def fail(self, stage: Stage, error: Exception, *, seconds: float) -> None:
-        """Commit that a stage failed, with its traceback in the stage's log."""
+        """Commit that a stage failed, or had to break off, with its traceback in the stage's log."""
         record = self._state.record(stage.name)
         log_file = self._workspace.log_file(stage.name)
-        record.status = Status.FAILED
+        record.status = Status.INTERRUPTED if isinstance(error, SuspendedError) else Status.FAILED
         message = (error.message if isinstance(error, SynctalkError) else str(error)) or type(error).__name__
         record.error = Failure(type(error).__name__, message, str(log_file.relative_to(self._workspace.root)))
         # The failure itself matters more than not being able to note it (the disk may be full).
         with contextlib.suppress(SynctalkError, OSError):
             with logging_to(log_file):
                 logging.getLogger(__name__).debug("stage %s failed", stage.name, exc_info=error)
-            self._end(stage, record, seconds)
-
-    def _end(self, stage: Stage, record: Record, seconds: float) -> None:
-        record.ended_at = utc_now()
-        record.seconds += round(seconds, 1)
-        self._commit(stage)
+            _end(record, seconds)
+            self._commit(stage)
 
     def _commit(self, stage: Stage) -> None:
         save_state(self._workspace.state_file, self._state)
@@ -169,6 +174,11 @@ class Recorder:
                 if record is not None:
                     loaded.state.stages[stage.name] = record
         return loaded
+
+
+def _end(record: Record, seconds: float) -> None:
+    record.ended_at = utc_now()
+    record.seconds += round(seconds, 1)
 
 
 def read_record(stage: Stage, workspace: Workspace) -> Record | None:

@@ -5,7 +5,7 @@
       Recorder.load                    read, migrate or rebuild the state; leftovers of dead runs are swept
       for each stage:  Judge.decide    fingerprint by parts -> skip, run or resume, with reasons
                        Recorder.start  record: running                                      (committed)
-                       stage.run       the work, in this process; journal() after each of its commits
+                       its work        in this process; journal() after each of its commits
                        Recorder.finish outputs verified, record: done or interrupted        (committed)
                        Recorder.fail   record: failed, with the error                       (committed)
 
@@ -20,14 +20,15 @@ from dataclasses import dataclass, field
 
 from synctalk import files
 from synctalk.config import Settings
-from synctalk.errors import ExitCode, StageError
+from synctalk.diskwait import DiskWait
+from synctalk.errors import ExitCode, StageError, StoppedError
 from synctalk.lock import DatasetLock
 from synctalk.log import get_logger, logging_to
 from synctalk.pipeline.freshness import Decision, Judge, Verdict, Wishes, describe_outputs, digest_of, take_fingerprint
 from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.interruption import StopFlag
 from synctalk.pipeline.recorder import Recorder
-from synctalk.pipeline.stage import Outcome, Stage, StageContext
+from synctalk.pipeline.stage import Outcome, Stage, StageContext, StageResult
 from synctalk.pipeline.stat_cache import StatCache
 from synctalk.progress import Progress, format_duration
 from synctalk.state import Fingerprint, Output, Record
@@ -72,17 +73,23 @@ class Runner:
     Args:
         order: What is wanted.
         stop: Raised by signals or a time budget.
+        restart_reason: Why a supervisor started this process again; goes into the record of the stage that goes on.
     """
 
-    def __init__(self, order: Order, *, stop: StopFlag | None = None) -> None:
+    def __init__(self, order: Order, *, stop: StopFlag | None = None, restart_reason: str = "") -> None:
         self._order = order
+        self._restart_reason = restart_reason
         self._workspace = order.workspace
         self._stop = stop or StopFlag()
         self._stages = order.graph.until(order.until)
-        self._cache = StatCache(order.workspace.stat_cache_file)
+        self._cache = StatCache(order.workspace.stat_cache_file, should_stop=self._stop.is_raised)
         wishes = Wishes(order.graph.forced(order.force), order.continue_training)
         self._judge = Judge(order.workspace, wishes, self._cache)
-        self._recorder = Recorder(order.workspace, order.graph)
+        self._recorder = Recorder(
+            order.workspace,
+            order.graph,
+            DiskWait(wait_s=order.settings.runtime.disk_wait_s, should_stop=self._stop.is_raised),
+        )
 
     def plan(self) -> list[Decision]:
         """What `run` would do now. Reads only.
@@ -117,6 +124,9 @@ class Runner:
                     self._carry_out(decision, report)
                     if report.exit_code is not ExitCode.DONE:
                         break
+            except StoppedError:  # while it looked at files; nothing ran that would have to be recorded
+                decided = len(report.decisions)
+                report.exit_code, report.stopped_in = ExitCode.INTERRUPTED, self._stages[decided].name
             finally:
                 self._cache.save()
         return report
@@ -167,12 +177,13 @@ class Runner:
 
     def _execute(self, decision: Decision) -> Outcome:
         stage = decision.stage
-        record = self._recorder.start(decision)
+        record = self._recorder.start(decision, restart_reason=self._restart_reason)
+        self._restart_reason = ""
         started = time.monotonic()
         progress = Progress(self._workspace.progress_file, dataset=self._workspace.name, stage=stage.name)
         try:
             with logging_to(self._workspace.log_file(stage.name)):
-                result = stage.run(self._context(decision, record, progress))
+                result = self._run_stage(stage, self._context(decision, record, progress))
                 outputs = self._verified_outputs(stage) if result.outcome is Outcome.FINISHED else []
         except Exception as error:
             self._recorder.fail(stage, error, seconds=time.monotonic() - started)
@@ -184,6 +195,14 @@ class Runner:
         ending = "done" if result.outcome is Outcome.FINISHED else "interrupted"
         _log.info("%s: %s after %s", stage.name, ending, format_duration(seconds))
         return result.outcome
+
+    def _run_stage(self, stage: Stage, context: StageContext) -> StageResult:
+        try:
+            with self._stop.breaking_off():
+                work = stage.load()
+            return work(context)
+        except StoppedError:
+            return StageResult(Outcome.INTERRUPTED)
 
     def _context(self, decision: Decision, record: Record, progress: Progress) -> StageContext:
         return StageContext(

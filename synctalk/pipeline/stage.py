@@ -98,6 +98,10 @@ class Stage:
 
     def run(self, context: StageContext) -> StageResult:
         """Do the stage's work in this process."""
+        return self.load()(context)
+
+    def load(self) -> Callable[[StageContext], StageResult]:
+        """Import the stage's work; takes seconds where it needs large libraries."""
         module_name, _, function_name = self.work.partition(":")
         work: Callable[[StageContext], StageResult] = getattr(importlib.import_module(module_name), function_name)
-        return work(context)
+        return work

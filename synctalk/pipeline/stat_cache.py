@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from synctalk.files import content_hash, publish_json
+from synctalk.files import content_hash, never, publish_json
 
 _RACY_NS = 2_000_000_000
 
@@ -41,17 +42,25 @@ class StatCache:
 
     Args:
         path: Where entries are kept between runs; unreadable content is ignored.
+        should_stop: Asked while a file is read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, should_stop: Callable[[], bool] = never) -> None:
         self._path = path
+        self._should_stop = should_stop
         self._entries = _read(path)
         self._is_changed = False
 
-    def hash_of(self, path: Path) -> str:
+    def hash_of(self, path: Path, *, is_own_work: bool = False) -> str:
         """The content hash of `path`, from the cache when nothing about the file changed.
 
+        Args:
+            path: The file.
+            is_own_work: It was made just now, and would have to be made again if its hash were not recorded: it is
+                read to its end even if somebody asked to stop.
+
         Raises:
+            StoppedError: Somebody asked to stop.
             OSError: The file is missing or cannot be read.
         """
         now = _describe(path, digest="")
@@ -59,7 +68,8 @@ class StatCache:
         known = self._entries.get(key)
         if known is not None and known.still_describes(now):
             return known.hash
-        entry = msgspec.structs.replace(now, hash=content_hash(path))
+        should_stop = never if is_own_work else self._should_stop
+        entry = msgspec.structs.replace(now, hash=content_hash(path, should_stop=should_stop))
         self._entries[key] = entry
         self._is_changed = True
         return entry.hash

@@ -22,6 +22,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from synctalk.diskwait import DiskWait
 from synctalk.errors import InputError
 from synctalk.faults import crash_point
 from synctalk.log import get_logger
@@ -32,14 +33,16 @@ from synctalk.training.device import choose_placement, choose_workers, describe_
 from synctalk.training.guard import report_skipped_step
 from synctalk.training.history import LossHistory
 from synctalk.training.learner import Learner
-from synctalk.training.ledger import Ledger, Sums
+from synctalk.training.ledger import Ledger
 from synctalk.training.loader import Loader
 from synctalk.training.plan import FitOutcome, Journal, Plan
 from synctalk.training.recipe import Batch, Recipe, TrainingData
 from synctalk.training.resume import check_fit, restore_best, say_where
+from synctalk.training.room import check_room, estimate_bytes
 from synctalk.training.sampler import Draw, Sampler, split_evenly
 from synctalk.training.store import CheckpointStore
 
+_CHECKING = "checking held-out data"
 _log = get_logger(__name__)
 
 
@@ -92,7 +95,8 @@ class Engine:
         self._sampler = Sampler(plan.seed, plan.stage, plan.batch_size)
         self._cuts = split_evenly(len(self.train_data), plan.batch_size)
         self._ledger = Ledger()
-        self._saved_position = (0, 0)
+        self._disk_wait = DiskWait(wait_s=plan.disk_wait_s, should_stop=self.should_stop)
+        self._saved = (0, 0, 0)
         self._saved_at = time.monotonic()
 
     @property
@@ -118,6 +122,7 @@ class Engine:
             TrainingError: Numbers are not finite and do not become so, or a checkpoint does not fit the model.
             StateError: A newer synctalk wrote the checkpoint to continue from.
             StorageError: The disk refused; what was committed before is sound.
+            SuspendedError: The disk stayed full for too long.
 
         Side effects:
             Writes checkpoints, log and plot in the plan's folder.
@@ -125,6 +130,9 @@ class Engine:
         try:
             with deterministic(self._placement):
                 self._resume()
+                self._check_room()
+                later = {_CHECKING: len(self.valid_data)} if len(self.valid_data) else {}
+                self.progress.expect(later, rest_s=self._ledger.rest_s())
                 while self._ledger.epoch < self.plan.target_epochs:
                     if self.should_stop() or not (self._train_epoch() and self._commit_epoch()):
                         return self._interrupted()
@@ -152,18 +160,16 @@ class Engine:
             self._history.mend(self._ledger.entries)
             self.journal(epochs=facts.epoch, step=facts.step, best=self.best)
 
+    def _check_room(self) -> None:
+        if self._ledger.epoch < self.plan.target_epochs:
+            self._disk_wait.needed_bytes = estimate_bytes(self._checkpoint())
+            check_room(self.plan.folder, stage=self.plan.stage, checkpoint_bytes=self._disk_wait.needed_bytes)
+
     def _train_epoch(self) -> bool:
         """Run the steps that are left of the epoch; False when asked to stop."""
-        plan, ledger = self.plan, self._ledger
+        ledger = self._ledger
         draws = self._sampler.training(len(self.train_data), epoch=ledger.epoch, start=ledger.step)
-        self.progress.begin(
-            "training",
-            total=self._cuts[-1],
-            done=self._cuts[ledger.step],
-            unit="samples",
-            epoch=ledger.epoch + 1,
-            target_epochs=plan.target_epochs,
-        )
+        self._begin("training", total=self._cuts[-1], done=self._cuts[ledger.step])
         with closing(self._loader.batches(draws)) as batches:
             for draw in draws:
                 self._train_step(draw, batches)
@@ -173,6 +179,10 @@ class Engine:
                 if self._is_snapshot_due():
                     self._save_snapshot()
         return True
+
+    def _begin(self, activity: str, *, total: int, done: int) -> None:
+        epoch, target = self._ledger.epoch + 1, self.plan.target_epochs
+        self.progress.begin(activity, total=total, done=done, unit="samples", epoch=epoch, target_epochs=target)
 
     def _train_step(self, draw: Draw, batches: Generator[Batch]) -> None:
         ledger = self._ledger
@@ -193,38 +203,40 @@ class Engine:
         done = self._ledger.epoch * self.steps_per_epoch + self._ledger.step
         return self.plan.learning_rate(done, steps_per_epoch=self.steps_per_epoch)
 
-    def _check_epoch(self) -> dict[str, float | None] | None:
-        """The means of the held-out figures; None when asked to stop."""
-        count, sums = len(self.valid_data), Sums()
+    def _check_epoch(self) -> bool:
+        """Run the steps that are left of the held-out pass; False when asked to stop."""
+        count, ledger = len(self.valid_data), self._ledger
         draws = self._sampler.held_out(count)
+        seen = sum(len(draw) for draw in draws[: ledger.checked])
         if draws:
-            self.progress.begin("checking held-out data", total=count, unit="samples")
-        with closing(self._valid_loader.batches(draws)) as batches:
-            for step, draw in enumerate(draws):
+            self._begin(_CHECKING, total=count, done=seen)
+        left = draws[ledger.checked :]
+        with closing(self._valid_loader.batches(left)) as batches:
+            for draw in left:
                 batch = next(batches)
-                self._sampler.seed_step("check", step)
+                crash_point("engine.check")
+                self._sampler.seed_step("check", ledger.checked)
                 with self._learner.evaluating():
-                    sums.add(self._learner.check(batch), samples=len(draw))
+                    ledger.count_check(self._learner.check(batch), samples=len(draw))
                 self.progress.advance(len(draw))
                 if self.should_stop():
-                    return None
+                    return False
                 if self._is_snapshot_due():
                     self._save_snapshot()
-        return sums.means()
+        return True
 
     def _commit_epoch(self) -> bool:
         """Check the epoch, make it durable and show it; False when asked to stop before it was."""
-        held_out = self._check_epoch()
-        if held_out is None:
+        if not self._check_epoch():
             self._save_snapshot()
             return False
         ledger, lr = self._ledger, self._lr()
         steps = (ledger.epoch + 1) * self.steps_per_epoch
-        is_best = ledger.close_epoch(held_out, metric=self._metric, total_steps=steps, lr=lr)
-        self._store.save_epoch(self._checkpoint())
+        is_best = ledger.close_epoch(ledger.check_means(), metric=self._metric, total_steps=steps, lr=lr)
+        self._disk_wait.for_space(self._store.save_epoch, self._checkpoint())
         self._mark_saved()
         if is_best or not ledger.best:
-            self._store.save_best(ledger.epoch)
+            self._disk_wait.for_space(self._store.save_best, ledger.epoch)
         _log.info("%s epoch %d/%d; %s", self.plan.stage, ledger.epoch, self.plan.target_epochs, ledger.describe())
         self._project()
         return True
@@ -232,7 +244,7 @@ class Engine:
     def _project(self) -> None:
         """Everything that follows from a committed epoch; doing it again changes nothing."""
         epoch = self._ledger.epoch
-        self._history.write(self._ledger.entries)
+        self._disk_wait.for_space(self._history.write, self._ledger.entries)
         self._call_after_epoch(epoch)
         self.journal(epochs=epoch, step=0, checkpoint=self._store.epoch_file(epoch), best=self.best)
         self._store.prune()
@@ -255,8 +267,8 @@ class Engine:
 
     def _save_snapshot(self) -> None:
         """Commit the present step, unless it is committed already."""
-        if self._saved_position != self._ledger.position:
-            self._store.save_snapshot(self._checkpoint())
+        if self._saved != self._ledger.reached:
+            self._disk_wait.for_space(self._store.save_snapshot, self._checkpoint())
             self._mark_saved()
             epoch, step = self._ledger.position
             self.journal(epochs=epoch, step=step, best=self.best)
@@ -280,7 +292,7 @@ class Engine:
         return self._learner.checkpoint(facts)
 
     def _mark_saved(self) -> None:
-        self._saved_position = self._ledger.position
+        self._saved = self._ledger.reached
         self._saved_at = time.monotonic()
 
     def _interrupted(self) -> FitOutcome:

@@ -7,12 +7,16 @@ the last bit, as one that ran through.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from synctalk.state import utc_now
 from synctalk.training.checkpoint import Facts
 from synctalk.training.recipe import Metric
+
+_RECENT_EPOCHS = 6
 
 
 class Sums:
@@ -47,6 +51,7 @@ class Ledger:
         entries: One per finished epoch, as in `training_log.json`.
         best: `{"epoch", "metric", "value"}`, empty before the first.
         skipped_in_a_row: Steps skipped since the last finite one.
+        checked: Steps finished of the held-out pass after the running epoch.
     """
 
     def __init__(self, facts: Facts | None = None) -> None:
@@ -56,6 +61,8 @@ class Ledger:
         self.entries: list[dict[str, Any]] = list(facts.history) if facts else []
         self.best: dict[str, Any] = dict(facts.best) if facts else {}
         self.skipped_in_a_row: int = partial.get("skipped_in_a_row", 0)
+        self.checked: int = partial.get("checked", 0)
+        self._check_sums = Sums(partial.get("check_sums"))
         self._sums = Sums(partial.get("sums"))
         self._samples: int = partial.get("samples", 0)
         self._skipped: int = partial.get("skipped", 0)
@@ -65,6 +72,16 @@ class Ledger:
     def position(self) -> tuple[int, int]:
         """Epoch and step."""
         return self.epoch, self.step
+
+    @property
+    def reached(self) -> tuple[int, int, int]:
+        """Epoch, step and held-out step: what a checkpoint holds."""
+        return self.epoch, self.step, self.checked
+
+    def count_check(self, figures: Mapping[str, float], *, samples: int) -> None:
+        """A step of the held-out pass is done."""
+        self.checked += 1
+        self._check_sums.add(figures, samples=samples)
 
     def count_step(self, figures: Mapping[str, float] | None, *, samples: int, seconds: float) -> None:
         """A step of the running epoch is done; `figures` is None when it was skipped."""
@@ -77,6 +94,10 @@ class Ledger:
         else:
             self.skipped_in_a_row = 0
             self._sums.add(figures, samples=samples)
+
+    def check_means(self) -> dict[str, float | None]:
+        """The held-out figures of the pass so far."""
+        return self._check_sums.means()
 
     def close_epoch(self, held_out: Mapping[str, float | None], *, metric: Metric, total_steps: int, lr: float) -> bool:
         """The running epoch is over: write its entry and start the next.
@@ -101,8 +122,8 @@ class Ledger:
                 },
             }
         )
-        self.step = self._samples = self._skipped = 0
-        self._seconds, self._sums = 0.0, Sums()
+        self.step = self.checked = self._samples = self._skipped = 0
+        self._seconds, self._sums, self._check_sums = 0.0, Sums(), Sums()
         return self._compare(self.entries[-1], metric)
 
     def choose_best(self, epochs: list[int], metric: Metric) -> int | None:
@@ -112,6 +133,19 @@ class Ledger:
             if entry["epoch"] in epochs:
                 self._compare(entry, metric)
         return self.best.get("epoch")
+
+    def rest_s(self) -> float | None:
+        """Seconds of an epoch beyond its training steps, from the latest finished ones; None when that is unknown.
+
+        An epoch during which the training was down would tell more; the middle of several does not.
+        """
+        recent = [entry["timing"] for entry in self.entries[-_RECENT_EPOCHS:]]
+        moments = [datetime.fromisoformat(timing["finished_at"]) for timing in recent]
+        rests = [
+            (now - before).total_seconds() - timing["seconds"]
+            for before, now, timing in zip(moments, moments[1:], recent[1:], strict=False)
+        ]
+        return max(0.0, statistics.median_low(rests)) if rests else None
 
     def describe_position(self, steps_per_epoch: int) -> str:
         """Where the training stands, epochs counted from 1, for example `epoch 3, step 17 of 50`."""
@@ -135,6 +169,8 @@ class Ledger:
             "skipped": self._skipped,
             "skipped_in_a_row": self.skipped_in_a_row,
             "seconds": self._seconds,
+            "checked": self.checked,
+            "check_sums": self._check_sums.state(),
         }
 
     def _compare(self, entry: Mapping[str, Any], metric: Metric) -> bool:

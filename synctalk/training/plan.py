@@ -44,6 +44,7 @@ class Plan:
         clip_norm: Longest gradient; 0 does not clip.
         ema_decay: Of the running average of the weights; 0 uses the weights themselves.
         snapshot_s: Most seconds of work that a kill may cost.
+        disk_wait_s: How long to wait for space on a full disk before it ends resumably.
         device, precision, workers: As in `RuntimeSettings`.
         settings: Plain facts that go into each checkpoint, for people and for rebuilding a model.
     """
@@ -60,6 +61,7 @@ class Plan:
     clip_norm: float = 1.0
     ema_decay: float = 0.0
     snapshot_s: float = 60.0
+    disk_wait_s: float = 600.0
     device: str = "auto"
     precision: str = "auto"
     workers: int = -1

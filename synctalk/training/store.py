@@ -230,10 +230,18 @@ def _give_second_name(source: Path, target: Path) -> None:
     temporary = files.temporary_beside(target)
     with files.translating_os_errors(target):
         try:
-            os.link(source, temporary)
-        except OSError:
-            # Some file systems have no hard links.
-            shutil.copyfile(source, temporary)
-            files.sync_file(temporary)
-        crash_point("checkpoint.named")
-        files.commit_file(temporary, target)
+            _link_or_copy(source, temporary)
+            crash_point("checkpoint.named")
+            files.commit_file(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        # Some file systems have no hard links.
+        shutil.copyfile(source, target)
+        files.sync_file(target)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synctalk.errors import InputError
+from synctalk.errors import InputError, StoppedError
 from synctalk.face.preview import write_preview
 from synctalk.face.provenance import STATEMENT, read_provenance
 from synctalk.media.audio import read_audio
@@ -46,4 +46,15 @@ def test_that_fails_leaves_the_old_one(workspace, painter, tmp_path) -> None:
     with pytest.raises(InputError, match="broken"):
         write_preview(workspace, painter, path, seconds=1)
     assert path.read_bytes() == b"the old one"
+    assert [file.name for file in tmp_path.iterdir()] == ["preview.mp4"]
+
+
+def test_that_is_stopped_leaves_the_old_one(workspace, painter, tmp_path) -> None:
+    path = tmp_path / "preview.mp4"
+    path.write_bytes(b"the old one")
+    for frames in (0, 2):
+        asked = iter(range(99))
+        with pytest.raises(StoppedError):
+            write_preview(workspace, painter, path, seconds=1, should_stop=lambda a=asked, n=frames: next(a) >= n)
+        assert path.read_bytes() == b"the old one"
     assert [file.name for file in tmp_path.iterdir()] == ["preview.mp4"]

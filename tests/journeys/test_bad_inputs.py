@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -124,7 +125,6 @@ def test_an_unusual_recording_is_prepared(make_place, recording, make) -> None:
 @pytest.mark.parametrize(
     ("number", "word"),
     [
-        ("ENOSPC", "No space left"),
         pytest.param("EROFS", "Read-only", marks=pytest.mark.slow),
         pytest.param("EIO", "Input/output", marks=pytest.mark.slow),
     ],
@@ -138,6 +138,29 @@ def test_a_disk_that_refuses_costs_nothing_that_was_done(make_place, finished, n
     assert word in ended.stderr
     assert "hint:" in ended.stderr
     assert {path.name: path.read_bytes() for path in (place.dataset / "face").glob("*.npy")} == before
+    assert place.run().returncode == 0
+    assert place.results() == finished.results()
+
+
+def test_a_full_disk_is_waited_for_and_costs_nothing(make_place, finished) -> None:
+    place = make_place()
+    ended = place.run(
+        "--set", "runtime.disk_wait_s=20", environment={"SYNCTALK_FAIL_AT": "checkpoint.written:2:ENOSPC"}
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count("Waiting for space") == 1
+    assert place.results() == finished.results()
+
+
+@pytest.mark.slow
+def test_a_disk_that_stays_full_ends_resumably(make_place, finished, tmp_path) -> None:
+    place, full = make_place(), tmp_path / "full"
+    full.touch()
+    order = f"checkpoint.written:{full}:ENOSPC"
+    ended = place.run("--set", "runtime.disk_wait_s=0.5", environment={"SYNCTALK_FAIL_WHILE": order})
+    assert ended.returncode == 75, ended.stderr
+    assert "No space left" in ended.stderr
+    assert re.search(r"syncnet +interrupted", place.call(*place.command("status", "anna")).stdout)
     assert place.run().returncode == 0
     assert place.results() == finished.results()
 

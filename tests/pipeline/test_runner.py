@@ -8,7 +8,8 @@ import sys
 import msgspec
 import pytest
 
-from synctalk.errors import ExitCode, InputError, LockError, StageError, StateError
+from synctalk import faults
+from synctalk.errors import ExitCode, InputError, LockError, StageError, StateError, StoppedError, SuspendedError
 from synctalk.holder import current_holder
 from synctalk.leasefile import Note, read_top
 from synctalk.lock import DatasetLock, lease_folder
@@ -198,3 +199,39 @@ def test_an_error_without_words_does_not_block_the_dataset(line) -> None:
     assert line.reasons("prepare") == "resume: it failed (AssertionError)"
     line.error = None
     assert line.run() == ["prepare", "train", "export"]
+
+
+def test_a_restart_is_told_with_the_stage_that_goes_on(line) -> None:
+    line.stop_after_epochs = 4
+    line.run()
+    line.stop_after_epochs = None
+    Runner(line.order(), restart_reason="restart 1 of 5: it was killed").run()
+    stages = read_state(line).stages
+    assert stages["train"].reasons[-1] == "restart 1 of 5: it was killed"
+    assert not [name for name in ("prepare", "export") if "restart 1 of 5: it was killed" in stages[name].reasons]
+
+
+def test_a_stage_that_is_stopped_in_the_middle_of_something_is_interrupted(line) -> None:
+    line.error = StoppedError()
+    assert line.run() == ["prepare"]
+    assert line.report.exit_code is ExitCode.INTERRUPTED
+    record = read_state(line).stages["prepare"]
+    assert (record.status, record.error) == (Status.INTERRUPTED, None)
+
+
+def test_a_stage_that_waited_for_space_in_vain_is_interrupted(line) -> None:
+    line.error = SuspendedError("cannot write x: No space left on device")
+    with pytest.raises(SuspendedError):
+        line.run()
+    record = read_state(line).stages["prepare"]
+    assert (record.status, record.error.message) == (Status.INTERRUPTED, "cannot write x: No space left on device")
+    line.error = None
+    assert line.run() == ["prepare", "train", "export"]
+
+
+def test_a_state_that_does_not_fit_is_written_when_there_is_space(line, monkeypatch) -> None:
+    monkeypatch.setattr(faults, "_passed", type(faults._passed)())
+    monkeypatch.setenv(faults.FAIL_VARIABLE, "files.write:20:ENOSPC")
+    assert line.run(runtime__disk_wait_s=1) == ["prepare", "train", "export"]
+    assert faults._passed["files.write"] > 20
+    assert {record.status for record in read_state(line).stages.values()} == {Status.DONE}

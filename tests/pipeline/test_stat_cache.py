@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from synctalk.errors import StoppedError
 from synctalk.files import content_hash
 from synctalk.pipeline import stat_cache
 from synctalk.pipeline.stat_cache import StatCache
@@ -26,9 +28,9 @@ def settled_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     reads: list[Path] = []
 
-    def counted(path: Path) -> str:
+    def counted(path: Path, **asked: Callable[[], bool]) -> str:
         reads.append(path)
-        return content_hash(path)
+        return content_hash(path, **asked)
 
     monkeypatch.setattr(stat_cache, "content_hash", counted)
     return reads
@@ -66,3 +68,11 @@ def test_a_file_hashed_right_after_it_changed_is_hashed_again(tmp_path: Path, mo
 def test_a_damaged_cache_is_only_slow(settled_file: Path, tmp_path: Path, garbage: bytes) -> None:
     (tmp_path / "cache.json").write_bytes(garbage)
     assert StatCache(tmp_path / "cache.json").hash_of(settled_file) == content_hash(settled_file)
+
+
+def test_reading_can_be_stopped_but_not_that_of_own_work(settled_file: Path, tmp_path: Path) -> None:
+    cache = StatCache(tmp_path / "cache.json", should_stop=lambda: True)
+    with pytest.raises(StoppedError):
+        cache.hash_of(settled_file)
+    assert cache.hash_of(settled_file, is_own_work=True) == content_hash(settled_file)
+    assert cache.hash_of(settled_file) == content_hash(settled_file), "it is known now"

@@ -32,8 +32,18 @@ class Nursery:
         )
         self._answer()
 
-    def start(self, folder: Path, *, environment: dict[str, str] | None = None, step_s: float = 0, **plan: Any) -> int:
-        order = {"folder": str(folder), "environment": environment or {}, "step_s": step_s, "plan": plan}
+    def start(
+        self,
+        folder: Path,
+        *,
+        environment: dict[str, str] | None = None,
+        step_s: float = 0,
+        budget_s: float | None = None,
+        **plan: Any,
+    ) -> int:
+        environment = environment or {}
+        pace = {"step_s": step_s, "budget_s": budget_s}
+        order = {"folder": str(folder), "environment": environment, "plan": plan, **pace}
         return self._ask({"start": order})
 
     def wait(self, pid: int) -> int:

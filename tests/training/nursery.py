@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import torch
 from tiny import train_here
 
+from synctalk.errors import SuspendedError
 from synctalk.log import logging_to
 from synctalk.training.plan import FitOutcome
 
@@ -42,8 +43,12 @@ def be_a_training(order: dict[str, Any]) -> NoReturn:
     try:
         sys.stdin.close()
         os.environ.update(order.get("environment", {}))
+        with log_file(order).open("ab") as stream:
+            os.dup2(stream.fileno(), 2)
         with logging_to(log_file(order)):
             code = 0 if train_here(order) is FitOutcome.FINISHED else 75
+    except SuspendedError:
+        code = 75
     except BaseException:  # noqa: BLE001 - written down for the test that waits
         with log_file(order).open("a") as stream:
             traceback.print_exc(file=stream)

@@ -190,12 +190,33 @@ def test_a_stop_loses_no_step_and_says_where_it_goes_on(
 def test_a_stop_during_the_held_out_check_keeps_every_step(tiny: ModuleType, tmp_path: Path) -> None:
     assert tiny.make_engine(tiny.make_plan(tmp_path), should_stop=tiny.Switch(7)).fit() is FitOutcome.INTERRUPTED
     facts = load_checkpoint(tmp_path / "snapshot.pth").facts
-    assert (facts.epoch, facts.step) == (0, 6)
+    assert (facts.epoch, facts.step, facts.partial["checked"]) == (0, 6, 1)
+
+
+def test_a_held_out_check_goes_on_at_the_step_where_it_was_stopped(
+    fit: Callable[..., Engine], tiny: ModuleType, tmp_path: Path, straight: dict[str, Any], result_of: Result
+) -> None:
+    assert (
+        tiny.make_engine(tiny.make_plan(tmp_path / "run"), should_stop=tiny.Switch(7)).fit() is FitOutcome.INTERRUPTED
+    )
+    checked: list[int] = []
+
+    class Watched(tiny.TinyData):
+        def load(self, indices: Any, seeds: Any) -> Any:
+            checked.append(len(indices))
+            return super().load(indices, seeds)
+
+    fit(valid_data=Watched(tiny.VALID_SAMPLES))
+    assert len(checked) == 1 + 2 + 2
+    assert result_of(tmp_path / "run", 3) == straight
 
 
 def test_a_stop_before_the_first_step_writes_nothing(tiny: ModuleType, tmp_path: Path) -> None:
     assert tiny.make_engine(tiny.make_plan(tmp_path), should_stop=tiny.Switch(0)).fit() is FitOutcome.INTERRUPTED
     assert list(tmp_path.iterdir()) == []
+
+
+CHECKED = [[(epoch, 6)] * 2 for epoch in range(3)]  # the held-out pass has two steps
 
 
 def test_snapshots_are_written_while_it_trains_and_change_nothing(
@@ -204,8 +225,9 @@ def test_snapshots_are_written_while_it_trains_and_change_nothing(
     journal = tiny.SavedJournal()
     fit(plan={"snapshot_s": 1e-9}, journal=journal)
     assert [(told["epochs"], told["step"]) for told in journal.told] == [
-        *[(0, step) for step in range(1, 7)], (1, 0), *[(1, step) for step in range(1, 7)], (2, 0),
-        *[(2, step) for step in range(1, 7)], (3, 0),
+        *[(0, step) for step in range(1, 7)], *CHECKED[0], (1, 0),
+        *[(1, step) for step in range(1, 7)], *CHECKED[1], (2, 0),
+        *[(2, step) for step in range(1, 7)], *CHECKED[2], (3, 0),
     ]  # fmt: skip
     assert result_of(tmp_path / "run", 3) == straight
 

@@ -178,3 +178,96 @@ def test_killed_at_every_single_point(
         assert nursery.run(folder) == 0
         assert_same(folder, expected, result_of)
     assert number > 100
+
+
+def wait_until_told(folder: Path, words: str, times: int = 1) -> None:
+    log = folder.with_suffix(".log")
+    while not log.exists() or log.read_text().count(words) < times:
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    ("point", "number"),
+    [("checkpoint.written", "EDQUOT"), ("checkpoint.named", "ENOSPC"), ("files.write", "ENOSPC"),
+     *(pytest.param(point, "ENOSPC", marks=pytest.mark.slow) for point in
+       ("checkpoint.begin", "files.create", "files.rename", "files.renamed", "files.committed"))],
+)  # fmt: skip
+def test_a_full_disk_is_waited_for_and_changes_nothing(
+    nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result, point: str, number: str
+) -> None:
+    folder, full = tmp_path / "tiny", tmp_path / "full"
+    full.touch()
+    environment = {"SYNCTALK_FAIL_WHILE": f"{point}:{full}:{number}"}
+    pid = nursery.start(folder, environment=environment, disk_wait_s=20.0, snapshot_s=1e-9)
+    wait_until_told(folder, "Waiting for space")
+    full.unlink()
+    assert nursery.wait(pid) == 0, folder.with_suffix(".log").read_text()
+    assert_same(folder, expected, result_of)
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_a_disk_that_stays_full_ends_resumably(
+    nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result, is_asked: bool
+) -> None:
+    folder, full = tmp_path / "tiny", tmp_path / "full"
+    assert nursery.run(folder, environment=crash_at("engine.step", 14)) == KILLED
+    full.touch()
+    environment = {"SYNCTALK_FAIL_WHILE": f"checkpoint.written:{full}:ENOSPC"}
+    pid = nursery.start(folder, environment=environment, disk_wait_s=20.0 if is_asked else 0.1)
+    if is_asked:
+        wait_until_told(folder, "Waiting for space")
+        os.kill(pid, signal.SIGTERM)
+    assert nursery.wait(pid) == 75, folder.with_suffix(".log").read_text()
+    assert load_checkpoint(folder / "epoch_0002.pth").facts.epoch == 2
+    assert not list(folder.glob(".*"))
+    assert nursery.run(folder) == 0
+    assert_same(folder, expected, result_of)
+
+
+@pytest.mark.parametrize("number", ["EIO", "EROFS"])
+def test_a_broken_disk_is_not_waited_for(
+    nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result, number: str
+) -> None:
+    folder, broken = tmp_path / "tiny", tmp_path / "broken"
+    assert nursery.run(folder, environment=crash_at("engine.step", 14)) == KILLED
+    broken.touch()
+    environment = {"SYNCTALK_FAIL_WHILE": f"checkpoint.written:{broken}:{number}"}
+    assert nursery.run(folder, environment=environment, disk_wait_s=600.0) == 1
+    assert load_checkpoint(folder / "epoch_0002.pth").facts.epoch == 2
+    assert nursery.run(folder) == 0
+    assert_same(folder, expected, result_of)
+
+
+@pytest.mark.parametrize("budget_s", [0.25, pytest.param(0.1, marks=pytest.mark.slow)])
+def test_slices_of_time_give_the_same_as_one_run(
+    nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result, budget_s: float
+) -> None:
+    folder = tmp_path / "tiny"
+    codes = [75]
+    while codes[-1] == 75 and len(codes) < MOST_RESTARTS:
+        codes.append(nursery.run(folder, step_s=0.03, budget_s=budget_s))
+    assert codes[-1] == 0
+    assert len(codes) > 3
+    assert_same(folder, expected, result_of)
+
+
+REACHED = {
+    "engine.step": (0, 1, 0), "engine.check": (0, 6, 1), "checkpoint.begin": (1, 0, 0), "files.write": (1, 0, 0),
+    "checkpoint.named": (1, 0, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("point", "number"),
+    [*((point, signal.SIGTERM) for point in REACHED), ("engine.step", signal.SIGINT), ("engine.check", signal.SIGHUP),
+     ("engine.step", signal.SIGUSR1)],
+)  # fmt: skip
+def test_a_signal_inside_any_loop_loses_no_step(nursery: Any, tmp_path: Path, point: str, number: int) -> None:
+    """The signal comes while the training lingers at the point: in a step, in the held-out pass, in each save."""
+    folder = tmp_path / "tiny"
+    pid = nursery.start(folder, environment={"SYNCTALK_DELAY_AT": f"{point}:0.1"})
+    wait_until_told(folder, f"waiting at {point}")
+    os.kill(pid, number)
+    assert nursery.wait(pid) == 75, folder.with_suffix(".log").read_text()
+    newest = max((load_checkpoint(path).facts for path in folder.glob("*.pth")), key=lambda facts: facts.order)
+    assert (newest.epoch, newest.step, newest.partial["checked"]) == REACHED[point]

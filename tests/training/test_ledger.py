@@ -134,3 +134,17 @@ def test_words_for_people() -> None:
     assert ledger.describe_position(50) == "epoch 1, step 1 of 50"
     ledger.close_epoch({"loss": 1.5, "psnr": None}, metric=LOSS, total_steps=50, lr=0.1)
     assert ledger.describe() == "trained: loss 2; held out: loss 1.5; best loss 1.5 at epoch 1"
+
+
+def test_what_an_epoch_needs_beside_its_steps_is_told_from_finished_ones() -> None:
+    def entry(minute: int, second: int) -> dict[str, Any]:
+        return {"timing": {"finished_at": f"2026-01-05T09:{minute:02d}:{second:02d}+00:00", "seconds": 50.0}}
+
+    ledger = Ledger()
+    assert ledger.rest_s() is None
+    ledger.entries = [entry(1, 0)]
+    assert ledger.rest_s() is None
+    ledger.entries = [entry(1, 0), entry(2, 0), entry(3, 0), entry(40, 0), entry(41, 0)]
+    assert ledger.rest_s() == 10.0, "the long interruption does not count"
+    ledger.entries = [entry(1, 0), entry(1, 20)]
+    assert ledger.rest_s() == 0.0

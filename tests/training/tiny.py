@@ -8,7 +8,6 @@ killed.
 from __future__ import annotations
 
 import random
-import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from synctalk import files
+from synctalk.pipeline.interruption import StopFlag, stopping_on_signals
 from synctalk.progress import Progress
 from synctalk.training.engine import Engine
 from synctalk.training.plan import FitOutcome, Plan
@@ -142,9 +142,8 @@ def make_engine(plan: Plan, *, recipe: Callable[[], TinyRecipe] = TinyRecipe, **
 
 
 def train_here(order: Mapping[str, Any]) -> FitOutcome:
-    """One run as a process does it: stops cleanly on SIGTERM; `order` holds changes to the plan and a pace."""
-    asked: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
+    """One run as a process does it: stops cleanly on signals; `order` holds changes to the plan and a pace."""
+    flag = StopFlag(budget_s=order.get("budget_s"))
     folder = Path(order["folder"])
 
     def draw_preview(epoch: int) -> None:
@@ -155,7 +154,8 @@ def train_here(order: Mapping[str, Any]) -> FitOutcome:
     engine = make_engine(
         plan,
         recipe=lambda: TinyRecipe(step_s=order.get("step_s", 0.0)),
-        should_stop=lambda: bool(asked),
+        should_stop=flag.is_raised,
         after_epoch=draw_preview,
     )
-    return engine.fit()
+    with stopping_on_signals(flag):
+        return engine.fit()
