@@ -18,13 +18,15 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install -
 APART := mediapipe opencv-contrib-python-headless
 APART_LINES := ^(mediapipe|opencv-contrib-python-headless)==
 
-.PHONY: help demo test test-slow chaos chaos-full check lint types floors docs format setup clean usable-python
+.PHONY: help demo test test-slow chaos chaos-full bench-snapshots check lint types floors docs format setup clean
+.PHONY: usable-python
 
 help:
 	@echo "make demo       draw a presenter, train on it, make it say something new (minutes)"
 	@echo "make test       run the tests (make test-slow: the long ones)"
 	@echo "make chaos      kill, cut the power, damage and refuse at random (minutes; make chaos-full: hours)"
 	@echo "make check      format, lint, types, import floors, docs"
+	@echo "make bench-snapshots  what a snapshot costs, beside torch.save and Lightning"
 	@echo "make format     rewrite the code in the common format"
 	@echo "make setup      only set up .venv"
 	@echo "make clean      remove .venv and all caches"
@@ -45,6 +47,13 @@ chaos: $(READY)
 chaos-full: $(READY)
 	@$(BIN)/python -m bench.chaos --kills 1000 --stops 200 --corruptions 500 --refusals 300 --points 0 \
 		--report docs/reliability.md $(if $(CLIP),--clip "$(CLIP)")
+# The rival is installed apart, so that nothing here ever depends on it.
+BENCH_LIGHTNING := .cache/bench-lightning
+bench-snapshots: $(READY)
+	@test -d $(BENCH_LIGHTNING)/lightning || $(INSTALL) --no-deps --target $(BENCH_LIGHTNING) \
+	  lightning==2.5.5 pytorch-lightning==2.5.5 lightning-utilities==0.15.2 torchmetrics==1.8.2 \
+	  || echo "Lightning cannot be installed here; the table says so"
+	@PYTHONPATH=$(BENCH_LIGHTNING) $(BIN)/python bench/snapshots/compare.py
 
 check: lint types floors docs
 

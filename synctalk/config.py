@@ -91,6 +91,8 @@ class RuntimeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Loader processes; -1 chooses by the device."""
     snapshot_s: PositiveFloat = 60.0
     """Seconds between snapshots inside an epoch."""
+    snapshot_cost: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.01
+    """Share of the time that snapshots may take from the training; they come less often to keep it."""
     disk_wait_s: NonNegativeFloat = 600.0
     """Seconds a training waits for space when the disk is full, before it ends resumably; 0 does not wait."""
     preview_s: NonNegativeFloat = 4.0

@@ -94,6 +94,10 @@ class TrainingError(SynctalkError):
     """A training cannot go on: numbers that are not finite, or no usable checkpoint."""
 
 
+class NotFiniteError(TrainingError):
+    """A checkpoint holds a number that is not finite, so it was not written."""
+
+
 class MissingPartError(SynctalkError):
     """An optional library or model file that this command needs is not installed."""
 

@@ -4,9 +4,13 @@
     SYNCTALK_FAIL_AT=<point>:<n>:<ERRNO>       the n-th passing raises that `OSError`
     SYNCTALK_FAIL_WHILE=<point>:<path>:<ERRNO> every passing raises it for as long as the file <path> exists
     SYNCTALK_DELAY_AT=<point>:<seconds>        every passing waits; the first one is told on standard error
+    SYNCTALK_POISON_AT=<what>:<epoch>:<step>[:<count>]  the numbers of that training step go wrong
 
 `*` names every point. Points are announced by `files.py` around each write, fsync and rename and at each piece it
 hashes, and by the training engine at each step.
+Poison: epoch and step are counted from 1; `batch`, `loss`, `gradient` or `weight` become NaN, `spike` makes the loss a
+million times larger, `memory` runs out. It happens again each time the training passes the step anew, having gone back
+or made its batches smaller, `count` times in all (default 1). Several orders are separated by commas.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import threading
 import time
 from collections import Counter
 
@@ -21,9 +26,11 @@ CRASH_VARIABLE = "SYNCTALK_CRASH_AT"
 FAIL_VARIABLE = "SYNCTALK_FAIL_AT"
 FAIL_WHILE_VARIABLE = "SYNCTALK_FAIL_WHILE"
 DELAY_VARIABLE = "SYNCTALK_DELAY_AT"
+POISON_VARIABLE = "SYNCTALK_POISON_AT"
 _VARIABLES = (CRASH_VARIABLE, FAIL_VARIABLE, FAIL_WHILE_VARIABLE, DELAY_VARIABLE)
 
 _passed: Counter[str] = Counter()
+_counting = threading.Lock()
 
 
 def crash_point(point: str) -> None:
@@ -35,16 +42,39 @@ def crash_point(point: str) -> None:
     crash, fail, fail_while, delay = map(os.environ.get, _VARIABLES)
     if not (crash or fail or fail_while or delay):
         return
-    _passed[point] += 1
-    _passed["*"] += 1
+    # A training and the writer of its snapshots pass points at the same time; each passing has its own number.
+    with _counting:
+        _passed[point] += 1
+        _passed["*"] += 1
+        is_crashing, is_failing = (bool(order) and _is_due(order or "", point) for order in (crash, fail))
     if delay:
         _wait(delay, point)
-    if crash and _is_due(crash, point):
+    if is_crashing:
         os.kill(os.getpid(), signal.SIGKILL)
-    if fail and _is_due(fail, point):
+    if fail and is_failing:
         raise _failure(fail, point)
     if fail_while and _is_lasting(fail_while, point):
         raise _failure(fail_while, point)
+
+
+def poison_at(epoch: int, step: int, *, attempt: int, halvings: int = 0) -> str:
+    """What is to go wrong in a training step, or ''.
+
+    A function of its arguments and the order alone, so that a training that was killed meets the same again.
+
+    Args:
+        epoch: Counted from 1.
+        step: Counted from 1.
+        attempt: How often the training went back before.
+        halvings: How often it made its batches smaller before.
+    """
+    for order in filter(None, os.environ.get(POISON_VARIABLE, "").split(",")):
+        what, *numbers = order.split(":")
+        wanted_epoch, wanted_step, count = (*map(int, numbers), 1)[:3]
+        passed = halvings if what == "memory" else attempt
+        if (epoch, step) == (wanted_epoch, wanted_step) and passed < count:
+            return what
+    return ""
 
 
 def _is_due(order: str, point: str) -> bool:

@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from synctalk import faults
-from synctalk.faults import CRASH_VARIABLE, DELAY_VARIABLE, FAIL_VARIABLE, FAIL_WHILE_VARIABLE, crash_point
+from synctalk.faults import (
+    CRASH_VARIABLE,
+    DELAY_VARIABLE,
+    FAIL_VARIABLE,
+    FAIL_WHILE_VARIABLE,
+    POISON_VARIABLE,
+    crash_point,
+    poison_at,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -78,3 +86,13 @@ def test_a_delay_is_told_once(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Cap
     for point in ("elsewhere", "here", "here"):
         crash_point(point)
     assert capfd.readouterr().err == "waiting at here\n"
+
+
+def test_poison_comes_at_its_step_as_often_as_ordered_and_again_after_a_restart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert poison_at(2, 5, attempt=0) == ""
+    monkeypatch.setenv(POISON_VARIABLE, "loss:2:5,weight:3:1:2")
+    assert [poison_at(2, 5, attempt=attempt) for attempt in (0, 0, 1)] == ["loss", "loss", ""]
+    assert [poison_at(3, 1, attempt=attempt) for attempt in (0, 1, 2)] == ["weight", "weight", ""]
+    assert poison_at(5, 2, attempt=0) == ""

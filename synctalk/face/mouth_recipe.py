@@ -63,6 +63,7 @@ class MouthRecipe:
     """
 
     metric = Metric("loss")
+    is_divisible = True
 
     def __init__(
         self,

@@ -154,6 +154,7 @@ def _plan(context: StageContext, stage: str, section: SyncnetSettings | MainSett
         clip_norm=section.clip_norm,
         ema_decay=section.ema_decay,
         snapshot_s=runtime.snapshot_s,
+        snapshot_cost=runtime.snapshot_cost,
         disk_wait_s=runtime.disk_wait_s,
         device=runtime.device,
         precision=runtime.precision,

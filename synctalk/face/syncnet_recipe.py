@@ -28,6 +28,7 @@ class SyncRecipe:
     """
 
     metric = Metric(ACCURACY, higher_is_better=True)
+    is_divisible = False  # wrong sounds count by their weight in the whole batch
 
     def __init__(self, network: SyncNet, settings: SyncnetSettings) -> None:
         self._network = network

@@ -19,12 +19,12 @@ import msgspec
 import torch
 
 from synctalk import files
-from synctalk.errors import InputError, StateError, StorageError, SynctalkError, TrainingError
+from synctalk.errors import InputError, NotFiniteError, StateError, StorageError, SynctalkError, TrainingError
 from synctalk.faults import crash_point
 from synctalk.training.content import find_not_finite, hash_tree, on_cpu
 
 FORMAT = 1
-_PARTS = ("models", "ema", "optimisers", "scaler")
+PARTS = ("models", "ema", "optimisers", "scaler")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,7 @@ class Facts:
         epoch: Whole epochs finished.
         step: Steps finished of the next epoch.
         partial: Sums of the unfinished epoch.
+        ladder: What decides when numbers go wrong; see `Ladder`.
         history: One entry per finished epoch, as in `training_log.json`.
         best: `{"epoch", "metric", "value"}`, empty before the first.
         settings: What was asked; for people and for rebuilding a model.
@@ -51,6 +52,7 @@ class Facts:
     epoch: int
     step: int = 0
     partial: dict[str, Any] = field(default_factory=dict)
+    ladder: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     best: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
@@ -58,9 +60,9 @@ class Facts:
     saved_at: str = ""
 
     @property
-    def order(self) -> tuple[int, int, int]:
-        """Sorts checkpoints from older to newer."""
-        return self.generation, self.epoch, self.step
+    def order(self) -> tuple[int, int, int, int]:
+        """Sorts checkpoints from older to newer; a training that went back is newer than what it went back from."""
+        return self.generation, self.ladder.get("attempts", 0), self.epoch, self.step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,14 +94,14 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Commit a checkpoint to `path`.
 
     Raises:
-        TrainingError: It holds a number that is not finite; nothing was written.
+        NotFiniteError: It holds a number that is not finite; nothing was written.
         StorageError: The disk refused; what was at `path` is still there.
     """
     content: dict[str, Any] = {"format": FORMAT, "facts": asdict(checkpoint.facts)}
-    content |= {part: on_cpu(getattr(checkpoint, part)) for part in _PARTS}
+    content |= {part: on_cpu(getattr(checkpoint, part)) for part in PARTS}
     where = find_not_finite(content)
     if where:
-        raise TrainingError(
+        raise NotFiniteError(
             f"{path.name} is not saved: {where} is not finite",
             hint=f"lower the learning rate (--set {checkpoint.facts.stage}.lr=...); what was saved before is sound",
         )
@@ -137,7 +139,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         where = find_not_finite(content)
         if where:
             raise _damaged(path, f"{where} is not finite")
-        return Checkpoint(facts=msgspec.convert(content["facts"], Facts), **{part: content[part] for part in _PARTS})
+        return Checkpoint(facts=msgspec.convert(content["facts"], Facts), **{part: content[part] for part in PARTS})
 
 
 def read_facts(path: Path) -> Facts:
@@ -152,7 +154,7 @@ def read_facts(path: Path) -> Facts:
 
 def _read(path: Path, *, is_mapped: bool) -> dict[str, Any]:
     content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_mapped)
-    if not isinstance(content, dict) or not {"format", "facts", *_PARTS} <= content.keys():
+    if not isinstance(content, dict) or not {"format", "facts", *PARTS} <= content.keys():
         raise _damaged(path, "it is not a checkpoint of synctalk")
     return content
 

@@ -5,10 +5,13 @@
             _project             what a killed run may have left undone after its last commit
         per epoch, up to the target:
             _train_epoch         Loader.batches -> seed_generators -> Learner.step -> Ledger.count_step
-                _save_snapshot   every plan.snapshot_s seconds, and when asked to stop
-            _check_epoch         held-out data with averaged weights
-            _commit_epoch        Ledger.close_epoch -> CheckpointStore.save_epoch: from here on the epoch is done
+                MicroBatches     memory that runs out: the same batch again, in smaller parts
+                watch_step       numbers that go wrong: skip, or raise what makes the training go back
+                Commits          keep_up: a snapshot every plan.snapshot_s seconds; save_now: when asked to stop
+            _commit_epoch        HeldOut.check -> Ledger.close_epoch -> Commits.save_epoch: now the epoch is done
                 _project         best.pth -> training_log.json, loss_history.png -> after_epoch -> journal -> prune
+
+        Commits.go_back          to the newest whole epoch, with half the learning rate, at most three times
 
 A kill at any instant costs the steps since the last commit and nothing else: orders and seeds are functions of
 (seed, stage, epoch, step), everything else is in the checkpoint, and all that follows a commit can be done again.
@@ -20,29 +23,31 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from synctalk.diskwait import DiskWait
 from synctalk.errors import InputError
-from synctalk.faults import crash_point
+from synctalk.faults import crash_point, poison_at
 from synctalk.log import get_logger
 from synctalk.progress import Progress
-from synctalk.state import Best, utc_now
-from synctalk.training.checkpoint import Checkpoint, Facts
+from synctalk.state import Best
+from synctalk.training.checkpoint import Facts
+from synctalk.training.commits import Commits
 from synctalk.training.device import choose_placement, choose_workers, describe_machine, deterministic
-from synctalk.training.guard import report_skipped_step
+from synctalk.training.heldout import CHECKING, HeldOut
 from synctalk.training.history import LossHistory
-from synctalk.training.learner import Learner
-from synctalk.training.ledger import Ledger
+from synctalk.training.ladder import DivergedError
+from synctalk.training.learner import Learner, StepLostError
+from synctalk.training.ledger import Ledger, StepResult
 from synctalk.training.loader import Loader
+from synctalk.training.memory import MicroBatches
 from synctalk.training.plan import FitOutcome, Journal, Plan
 from synctalk.training.recipe import Batch, Recipe, TrainingData
 from synctalk.training.resume import check_fit, restore_best, say_where
-from synctalk.training.room import check_room, estimate_bytes
 from synctalk.training.sampler import Draw, Sampler, split_evenly
-from synctalk.training.store import CheckpointStore
+from synctalk.training.watch import watch_epoch, watch_step
 
-_CHECKING = "checking held-out data"
 _log = get_logger(__name__)
 
 
@@ -86,18 +91,29 @@ class Engine:
         self._learner = Learner(
             self.recipe, placement, stage=plan.stage, clip_norm=plan.clip_norm, ema_decay=plan.ema_decay
         )
-        self._store = CheckpointStore(
-            plan.folder, stage=plan.stage, fingerprint=plan.fingerprint, generation=plan.generation
-        )
+        self._disk_wait = DiskWait(wait_s=plan.disk_wait_s, should_stop=self.should_stop)
+        self._commits = Commits(plan, self._learner, self._disk_wait, machine=self._machine, tell=self._tell_snapshot)
+        self._store = self._commits.store
         self._history = LossHistory(plan.folder, stage=plan.stage, metric=self._metric)
         self._loader = Loader(self.train_data, workers=workers, pin=placement.is_cuda)
-        self._valid_loader = Loader(self.valid_data, workers=workers, pin=placement.is_cuda)
         self._sampler = Sampler(plan.seed, plan.stage, plan.batch_size)
+        self._memory = MicroBatches(
+            plan.folder,
+            stage=plan.stage,
+            fingerprint=plan.fingerprint,
+            batch_size=plan.batch_size,
+            whole_reason=self._learner.whole_reason,
+            disk_wait=self._disk_wait,
+        )
+        self._held_out = HeldOut(
+            len(self.valid_data),
+            Loader(self.valid_data, workers=workers, pin=placement.is_cuda),
+            self._sampler,
+            self._learner,
+            self._memory,
+        )
         self._cuts = split_evenly(len(self.train_data), plan.batch_size)
         self._ledger = Ledger()
-        self._disk_wait = DiskWait(wait_s=plan.disk_wait_s, should_stop=self.should_stop)
-        self._saved = (0, 0, 0)
-        self._saved_at = time.monotonic()
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -130,40 +146,50 @@ class Engine:
         try:
             with deterministic(self._placement):
                 self._resume()
-                self._check_room()
-                later = {_CHECKING: len(self.valid_data)} if len(self.valid_data) else {}
+                if self._ledger.epoch < self.plan.target_epochs:
+                    self._commits.check_room(self._ledger)
+                later = {CHECKING: len(self.valid_data)} if len(self.valid_data) else {}
                 self.progress.expect(later, rest_s=self._ledger.rest_s())
                 while self._ledger.epoch < self.plan.target_epochs:
-                    if self.should_stop() or not (self._train_epoch() and self._commit_epoch()):
+                    if self.should_stop() or not self._advance():
                         return self._interrupted()
         finally:
+            self._commits.close()
+            self._memory.end()
             self.progress.end()
         return FitOutcome.FINISHED
 
+    def _advance(self) -> bool:
+        """One epoch further, or back to where the numbers were right; False when asked to stop."""
+        self._memory.start(self._ledger.place)
+        try:
+            return self._train_epoch() and self._commit_epoch()
+        except DivergedError as error:
+            self._ledger = self._commits.go_back(self._ledger, error)
+            restore_best(self._store, self._ledger, self._metric)
+            return True
+        except StepLostError as error:
+            _log.warning("%s; going on from the newest checkpoint", error.message)
+            self._ledger = self._commits.reload()
+            return True
+
     def _resume(self) -> None:
-        found = self._store.find_newest()
+        found = self._commits.find_newest()
         plan = self.plan
         if found is None:
             _log.info("%s starts at epoch 1 of %d", plan.stage, plan.target_epochs)
             return
         facts = found.checkpoint.facts
         check_fit(found, steps_per_epoch=self.steps_per_epoch)
-        self._learner.load(found.checkpoint)
-        self._ledger = Ledger(facts)
-        self._mark_saved()
+        self._ledger = self._commits.restore(found.checkpoint)
         say_where(found, target_epochs=plan.target_epochs, steps_per_epoch=self.steps_per_epoch, machine=self._machine)
         self._store.verify_epochs()
         restore_best(self._store, self._ledger, self._metric)
-        if facts.step == 0:
+        if found.path != self._store.snapshot:
             self._project()
         else:
             self._history.mend(self._ledger.entries)
             self.journal(epochs=facts.epoch, step=facts.step, best=self.best)
-
-    def _check_room(self) -> None:
-        if self._ledger.epoch < self.plan.target_epochs:
-            self._disk_wait.needed_bytes = estimate_bytes(self._checkpoint())
-            check_room(self.plan.folder, stage=self.plan.stage, checkpoint_bytes=self._disk_wait.needed_bytes)
 
     def _train_epoch(self) -> bool:
         """Run the steps that are left of the epoch; False when asked to stop."""
@@ -173,11 +199,16 @@ class Engine:
         with closing(self._loader.batches(draws)) as batches:
             for draw in draws:
                 self._train_step(draw, batches)
-                if self.should_stop():
-                    self._save_snapshot()
+                if not self._may_go_on():
                     return False
-                if self._is_snapshot_due():
-                    self._save_snapshot()
+        return True
+
+    def _may_go_on(self) -> bool:
+        """After a step: False, and all is saved, when somebody asked to stop; else a snapshot when it is time."""
+        if self.should_stop():
+            self._commits.save_now(self._ledger)
+            return False
+        self._commits.keep_up(self._ledger)
         return True
 
     def _begin(self, activity: str, *, total: int, done: int) -> None:
@@ -189,54 +220,43 @@ class Engine:
         began = time.monotonic()
         batch = next(batches)
         crash_point("engine.step")
-        self._sampler.seed_step("step", *ledger.position)
-        figures = self._learner.step(batch, lr=self._lr())
-        ledger.count_step(figures, samples=len(draw), seconds=time.monotonic() - began)
-        if figures is None:
-            where = ledger.describe_position(self.steps_per_epoch)
-            report_skipped_step(self.plan.stage, where, in_a_row=ledger.skipped_in_a_row)
-        shown = {"loss": figures["loss"]} if figures and "loss" in figures else None
+        if ledger.place in ledger.ladder.passed_over:
+            ledger.pass_over()
+            self.progress.advance(len(draw))
+            return
+        step = self._memory.within(ledger.place, partial(self._learn, batch), recover=self._learner.recover)
+        ledger.count_step(step, samples=len(draw), seconds=time.monotonic() - began)
+        shown = {"loss": step.figures["loss"]} if step.figures and "loss" in step.figures else None
         self.progress.advance(len(draw), shown)
+        watch_step(ledger, step, stage=self.plan.stage, steps_per_epoch=self.steps_per_epoch)
+
+    def _learn(self, batch: Batch, most_samples: int) -> StepResult:
+        ledger, place = self._ledger, self._ledger.place
+        self._sampler.seed_step("step", *ledger.position)
+        halvings = self._memory.halvings_at(place)
+        poison = poison_at(*place, attempt=ledger.ladder.attempts, halvings=halvings)
+        return self._learner.step(batch, lr=self._lr(), most_samples=most_samples, poison=poison)
 
     def _lr(self) -> float:
         """The learning rate of the step that comes next."""
         done = self._ledger.epoch * self.steps_per_epoch + self._ledger.step
-        return self.plan.learning_rate(done, steps_per_epoch=self.steps_per_epoch)
-
-    def _check_epoch(self) -> bool:
-        """Run the steps that are left of the held-out pass; False when asked to stop."""
-        count, ledger = len(self.valid_data), self._ledger
-        draws = self._sampler.held_out(count)
-        seen = sum(len(draw) for draw in draws[: ledger.checked])
-        if draws:
-            self._begin(_CHECKING, total=count, done=seen)
-        left = draws[ledger.checked :]
-        with closing(self._valid_loader.batches(left)) as batches:
-            for draw in left:
-                batch = next(batches)
-                crash_point("engine.check")
-                self._sampler.seed_step("check", ledger.checked)
-                with self._learner.evaluating():
-                    ledger.count_check(self._learner.check(batch), samples=len(draw))
-                self.progress.advance(len(draw))
-                if self.should_stop():
-                    return False
-                if self._is_snapshot_due():
-                    self._save_snapshot()
-        return True
+        planned = self.plan.learning_rate(done, steps_per_epoch=self.steps_per_epoch)
+        return planned * self._ledger.ladder.lr_factor
 
     def _commit_epoch(self) -> bool:
         """Check the epoch, make it durable and show it; False when asked to stop before it was."""
-        if not self._check_epoch():
-            self._save_snapshot()
+        # Loader processes are forked: that is safe only while no other thread is at work.
+        self._commits.wait()
+        if len(self.valid_data):
+            self._begin(CHECKING, total=len(self.valid_data), done=self._held_out.samples_done(self._ledger))
+        if not self._held_out.check(self._ledger, self.progress, may_go_on=self._may_go_on):
             return False
+        self._commits.wait()
         ledger, lr = self._ledger, self._lr()
+        watch_epoch(ledger, stage=self.plan.stage, metric=self._metric)
         steps = (ledger.epoch + 1) * self.steps_per_epoch
-        is_best = ledger.close_epoch(ledger.check_means(), metric=self._metric, total_steps=steps, lr=lr)
-        self._disk_wait.for_space(self._store.save_epoch, self._checkpoint())
-        self._mark_saved()
-        if is_best or not ledger.best:
-            self._disk_wait.for_space(self._store.save_best, ledger.epoch)
+        is_best = ledger.close_epoch(ledger.check_sums.means(), metric=self._metric, total_steps=steps, lr=lr)
+        self._commits.save_epoch(ledger, is_best=is_best)
         _log.info("%s epoch %d/%d; %s", self.plan.stage, ledger.epoch, self.plan.target_epochs, ledger.describe())
         self._project()
         return True
@@ -262,38 +282,8 @@ class Engine:
                 "%s: what follows epoch %d failed; the training goes on", self.plan.stage, epoch, exc_info=True
             )
 
-    def _is_snapshot_due(self) -> bool:
-        return time.monotonic() - self._saved_at >= self.plan.snapshot_s
-
-    def _save_snapshot(self) -> None:
-        """Commit the present step, unless it is committed already."""
-        if self._saved != self._ledger.reached:
-            self._disk_wait.for_space(self._store.save_snapshot, self._checkpoint())
-            self._mark_saved()
-            epoch, step = self._ledger.position
-            self.journal(epochs=epoch, step=step, best=self.best)
-        self._saved_at = time.monotonic()
-
-    def _checkpoint(self) -> Checkpoint:
-        plan, ledger = self.plan, self._ledger
-        facts = Facts(
-            stage=plan.stage,
-            fingerprint=plan.fingerprint,
-            generation=self._store.generation,
-            epoch=ledger.epoch,
-            step=ledger.step,
-            partial=ledger.partial(),
-            history=ledger.entries,
-            best=ledger.best,
-            settings=dict(plan.settings),
-            versions=self._machine,
-            saved_at=utc_now(),
-        )
-        return self._learner.checkpoint(facts)
-
-    def _mark_saved(self) -> None:
-        self._saved = self._ledger.reached
-        self._saved_at = time.monotonic()
+    def _tell_snapshot(self, facts: Facts) -> None:
+        self.journal(epochs=facts.epoch, step=facts.step, best=self.best)
 
     def _interrupted(self) -> FitOutcome:
         where = self._ledger.describe_position(self.steps_per_epoch)

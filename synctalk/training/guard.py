@@ -7,13 +7,6 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from synctalk.errors import TrainingError
-from synctalk.log import get_logger
-
-MOST_IN_A_ROW = 10
-
-_log = get_logger(__name__)
-
 
 class FiniteGuard:
     """Decides whether a step may touch the weights, and undoes what a refused one did to the buffers.
@@ -45,18 +38,3 @@ class FiniteGuard:
     def is_finite(loss: Tensor, norm: Tensor) -> bool:
         """Whether a loss and the norm of its gradients are both finite; waits for the device once."""
         return bool(torch.isfinite(loss.detach().float() + norm.float()).item())
-
-
-def report_skipped_step(stage: str, where: str, *, in_a_row: int) -> None:
-    """Say that a step was skipped.
-
-    Raises:
-        TrainingError: Too many in a row; going on would only waste time.
-    """
-    _log.warning("%s: the loss or its gradient is not finite at %s; the step is skipped", stage, where)
-    if in_a_row >= MOST_IN_A_ROW:
-        raise TrainingError(
-            f"{stage}: {in_a_row} steps in a row were not finite, the last at {where}",
-            hint=f"lower the learning rate, for example --set {stage}.lr=1e-4, or use "
-            "--set runtime.precision=float32; what was saved before is sound",
-        )

@@ -6,8 +6,13 @@ appended, so nothing can be lost, cut in half or written twice.
 `training_log.json` is a list with one object per finished epoch. All but `timing` is the same, to the last bit, for a
 training that was interrupted:
 
-    {"epoch": 3, "step": 150, "lr": 0.00042, "train": {"loss": 0.21}, "held_out": {"loss": 0.25}, "skipped": 0,
+    {"epoch": 3, "step": 150, "lr": 0.00042, "train": {"loss": 0.21}, "held_out": {"loss": 0.25}, "skipped": 1,
+     "decisions": [{"what": "skipped", "step": 17, "why": "the loss is not finite"}],
      "timing": {"finished_at": "2025-01-31T12:00:00+00:00", "seconds": 41.5, "samples_per_s": 28.9}}
+
+`decisions` are what was done about numbers that went wrong (`Ladder`): `skipped` and `passed over` with the step (from
+1), `went back` with where from (`from_epoch`, `step`; 0 is its end), where to (`to_epoch` whole epochs) and the
+share of the learning rate from then on (`lr_factor`).
 
 Writer: the training. Readers: everything that shows figures.
 """

@@ -6,6 +6,8 @@ Knows no epochs, no files and no time; the engine does.
 from __future__ import annotations
 
 import contextlib
+import gc
+import sys
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -17,7 +19,17 @@ from synctalk.training.checkpoint import Checkpoint, Facts
 from synctalk.training.device import Placement
 from synctalk.training.ema import Ema
 from synctalk.training.guard import FiniteGuard
+from synctalk.training.ledger import StepResult
+from synctalk.training.parts import Part, in_parts, mean_figures, why_whole
+from synctalk.training.poison import poison_batch, poison_gradient, poison_loss, poison_memory, poison_weight
 from synctalk.training.recipe import Batch, Losses, Recipe
+
+LOSS, GRADIENT = "the loss is not finite", "the gradient is not finite"
+"""Why a step is skipped."""
+
+
+class StepLostError(TrainingError):
+    """Memory ran out while weights were changed: they have to come from a checkpoint again."""
 
 
 class Learner:
@@ -42,37 +54,81 @@ class Learner:
         self._optimisers = dict(recipe.optimisers())
         self._scaler = placement.new_scaler()
         self._ema = Ema(self._modules, ema_decay)
-        self._refused = False
+        self._refused = self._poison = ""
+        self._part = Part({})
+        self._seen: list[Tensor] = []
+        self._is_learning = self._is_half_done = False
         self._guard = FiniteGuard(self._modules.values())
 
-    def step(self, batch: Batch, *, lr: float) -> dict[str, float] | None:
+    @property
+    def whole_reason(self) -> str:
+        """Why batches cannot be computed in parts; '' when they can."""
+        return why_whole(self._recipe, optimisers=len(self._optimisers))
+
+    def step(self, batch: Batch, *, lr: float, most_samples: int = sys.maxsize, poison: str = "") -> StepResult:
         """Learn from one batch.
 
         Args:
             batch: CPU tensors.
             lr: The learning rate; a parameter group's `lr_scale` (default 1) is multiplied to it.
+            most_samples: Computed at once; the gradients of the parts of a larger batch are added up.
+            poison: What is to go wrong: `batch`, `loss`, `gradient`, `weight`, `spike`, `memory` or nothing.
 
-        Returns:
-            The loss terms, or None when the step was skipped because something was not finite.
+        Raises:
+            MemoryError, RuntimeError: Memory ran out; see `recover`.
         """
         for optimiser in self._optimisers.values():
             for group in optimiser.param_groups:
                 group["lr"] = lr * group.get("lr_scale", 1.0)
         self._guard.keep_buffers()
-        self._refused = False
-        with self._placement.autocast():
-            losses = self._recipe.train_step(self._placement.move(batch), self._update)
-        self._scaler.update()
+        self._is_learning = True
+        self._refused, self._poison = "", poison
+        self._seen.clear()
+        parts = [(part.share, self._learn(part)) for part in in_parts(poison_batch(batch, poison), most_samples)]
+        is_scale_search = self._refused == GRADIENT and self._scaler.is_enabled() and self._scaler.get_scale() > 1
+        # A scale that is too large shows in the gradient only; a bad loss says nothing about it.
+        self._scaler.update(self._scaler.get_scale() if self._refused == LOSS else None)
         if self._refused:
             self._guard.restore_buffers()
-            return None
+            self._is_learning = self._is_half_done = False
+            return StepResult(None, why=self._refused, is_scale_search=is_scale_search)
         self._ema.update()
-        return _as_floats(losses)
+        self._is_learning = self._is_half_done = False
+        minimised = {"": torch.stack([loss.to(self._seen[0]) for loss in self._seen]).sum()}
+        *others, (share, last) = parts
+        figures = mean_figures([*((other, _as_floats(losses)) for other, losses in others), (share, _as_floats(last))])
+        return StepResult(figures, loss=_as_floats(minimised)[""])
 
-    def check(self, batch: Batch) -> dict[str, float]:
+    def recover(self) -> None:
+        """After a step or a check for which memory did not suffice: all is as before it, and what it held is free.
+
+        Raises:
+            StepLostError: It had begun to change the weights.
+        """
+        for optimiser in self._optimisers.values():
+            optimiser.zero_grad(set_to_none=True)
+        if self._is_learning:
+            self._guard.restore_buffers()
+        if self._is_learning and self._seen:
+            self._scaler.update(self._scaler.get_scale())
+        self._seen.clear()
+        self._is_learning = False
+        gc.collect()
+        if self._placement.is_cuda:
+            torch.cuda.empty_cache()
+        if self._is_half_done:
+            self._is_half_done = False
+            raise StepLostError(f"{self._stage}: memory ran out while the weights were changed")
+
+    def check(self, batch: Batch, *, most_samples: int = sys.maxsize) -> dict[str, float]:
         """The held-out figures of one batch; to be called while `evaluating`."""
         with self._placement.autocast():
-            return _as_floats(self._recipe.valid_step(self._placement.move(batch)))
+            return mean_figures(
+                [
+                    (part.share, _as_floats(self._recipe.valid_step(self._placement.move(part.batch))))
+                    for part in in_parts(batch, most_samples)
+                ]
+            )
 
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -117,18 +173,36 @@ class Learner:
         if checkpoint.scaler and self._scaler.is_enabled():
             self._scaler.load_state_dict(checkpoint.scaler)
 
+    def _learn(self, part: Part) -> Losses:
+        self._part = part
+        with self._placement.autocast():
+            losses = self._recipe.train_step(self._placement.move(part.batch), self._update)
+        # A recipe may return what it computed as it is; only numbers may outlive the step.
+        return {name: loss.detach() for name, loss in losses.items()}
+
     def _update(self, loss: Tensor, optimiser: str) -> None:
-        chosen = self._optimisers[optimiser]
+        chosen, part = self._optimisers[optimiser], self._part
         # Here and not after the step: the backward of another optimiser's loss may have left gradients.
-        chosen.zero_grad(set_to_none=True)
+        if part.is_first:
+            chosen.zero_grad(set_to_none=True)
         with torch.autocast(self._placement.device.type, enabled=False):
+            loss = poison_loss(loss if part.share == 1 else loss * part.share, self._poison)
             self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            self._seen.append(loss.detach())
+            poison_memory(self._poison)
+            if not part.is_last:
+                return
+            if not part.is_first:
+                loss = torch.stack(self._seen).sum()
+            poison_gradient(_parameters(chosen), self._poison)
             self._scaler.unscale_(chosen)
             norm = torch.nn.utils.clip_grad_norm_(_parameters(chosen), self._clip_norm)
             if self._guard.is_finite(loss, norm):
+                self._is_half_done = True
                 self._scaler.step(chosen)
-            else:
-                self._refused = True
+                poison_weight(_parameters(chosen), self._poison)
+            elif self._refused != LOSS:
+                self._refused = GRADIENT if bool(torch.isfinite(loss.detach())) else LOSS
 
 
 def _parameters(optimiser: Optimizer) -> list[Tensor]:

@@ -9,14 +9,34 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from synctalk.state import utc_now
 from synctalk.training.checkpoint import Facts
+from synctalk.training.ladder import Ladder, Place
 from synctalk.training.recipe import Metric
 
 _RECENT_EPOCHS = 6
+WENT_BACK = "went back"
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What became of one training step.
+
+    Attributes:
+        figures: The loss terms; None when the step was skipped.
+        loss: What the step minimised.
+        why: The reason when it was skipped.
+        is_scale_search: It was skipped only because the loss scale of float16 is still too large, which is usual.
+    """
+
+    figures: Mapping[str, float] | None
+    loss: float = math.nan
+    why: str = ""
+    is_scale_search: bool = False
 
 
 class Sums:
@@ -37,6 +57,10 @@ class Sums:
         """The mean of each figure, None where nothing finite was added."""
         return {name: total / weight if weight else None for name, (total, weight) in self._sums.items()}
 
+    def weight(self, name: str) -> int:
+        """How many samples gave a finite figure of this name."""
+        return int(self._sums.get(name, [0.0, 0])[1])
+
     def state(self) -> dict[str, list[float]]:
         """Plain values for a checkpoint."""
         return {name: list(pair) for name, pair in self._sums.items()}
@@ -50,8 +74,9 @@ class Ledger:
         step: Steps finished of the next one.
         entries: One per finished epoch, as in `training_log.json`.
         best: `{"epoch", "metric", "value"}`, empty before the first.
-        skipped_in_a_row: Steps skipped since the last finite one.
         checked: Steps finished of the held-out pass after the running epoch.
+        check_sums: The figures of that pass so far.
+        ladder: What decides when numbers go wrong.
     """
 
     def __init__(self, facts: Facts | None = None) -> None:
@@ -60,9 +85,11 @@ class Ledger:
         self.step = facts.step if facts else 0
         self.entries: list[dict[str, Any]] = list(facts.history) if facts else []
         self.best: dict[str, Any] = dict(facts.best) if facts else {}
-        self.skipped_in_a_row: int = partial.get("skipped_in_a_row", 0)
         self.checked: int = partial.get("checked", 0)
-        self._check_sums = Sums(partial.get("check_sums"))
+        self.check_sums = Sums(partial.get("check_sums"))
+        self.ladder = Ladder(facts.ladder if facts else None)
+        self._row: list[Place] = [(epoch, step) for epoch, step in partial.get("row", ())]
+        self._decisions: list[dict[str, Any]] = list(partial.get("decisions", ()))
         self._sums = Sums(partial.get("sums"))
         self._samples: int = partial.get("samples", 0)
         self._skipped: int = partial.get("skipped", 0)
@@ -78,26 +105,54 @@ class Ledger:
         """Epoch, step and held-out step: what a checkpoint holds."""
         return self.epoch, self.step, self.checked
 
+    @property
+    def place(self) -> Place:
+        """The step that comes next, as messages count: from 1."""
+        return self.epoch + 1, self.step + 1
+
+    @property
+    def skipped_in_a_row(self) -> tuple[Place, ...]:
+        """The steps skipped since the last finite one, those apart that only looked for the loss scale."""
+        return tuple(self._row)
+
     def count_check(self, figures: Mapping[str, float], *, samples: int) -> None:
         """A step of the held-out pass is done."""
         self.checked += 1
-        self._check_sums.add(figures, samples=samples)
+        self.check_sums.add(figures, samples=samples)
 
-    def count_step(self, figures: Mapping[str, float] | None, *, samples: int, seconds: float) -> None:
-        """A step of the running epoch is done; `figures` is None when it was skipped."""
+    def count_step(self, step: StepResult, *, samples: int, seconds: float) -> None:
+        """A step of the running epoch is done."""
+        if step.figures is None:
+            self._skipped += 1
+            self._decisions.append({"what": "skipped", "step": self.place[1], "why": step.why})
+            self._row += [] if step.is_scale_search else [self.place]
+        else:
+            self._row.clear()
+            self._sums.add(step.figures, samples=samples)
         self.step += 1
         self._samples += samples
         self._seconds += seconds
-        if figures is None:
-            self._skipped += 1
-            self.skipped_in_a_row += 1
-        else:
-            self.skipped_in_a_row = 0
-            self._sums.add(figures, samples=samples)
 
-    def check_means(self) -> dict[str, float | None]:
-        """The held-out figures of the pass so far."""
-        return self._check_sums.means()
+    def pass_over(self) -> None:
+        """A step of the running epoch is left out, because numbers went wrong at it before."""
+        self._skipped += 1
+        self._decisions.append({"what": "passed over", "step": self.place[1], "why": "it went wrong before"})
+        self.step += 1
+
+    def note_return(self, given_up: Ledger, *, why: str) -> None:
+        """This is where the training goes on after `given_up` went wrong; what it decided there stays on record."""
+        closed = [known for entry in given_up.entries[self.epoch :] for known in entry.get("decisions", ())]
+        self._decisions += [known for known in (*closed, *given_up._decisions) if known["what"] == WENT_BACK]
+        self._decisions.append(
+            {
+                "what": WENT_BACK,
+                "from_epoch": given_up.epoch + bool(given_up.step),
+                "step": given_up.step,
+                "to_epoch": self.epoch,
+                "lr_factor": self.ladder.lr_factor,
+                "why": why,
+            }
+        )
 
     def close_epoch(self, held_out: Mapping[str, float | None], *, metric: Metric, total_steps: int, lr: float) -> bool:
         """The running epoch is over: write its entry and start the next.
@@ -115,6 +170,7 @@ class Ledger:
                 "train": train,
                 "held_out": dict(held_out),
                 "skipped": self._skipped,
+                "decisions": self._decisions,
                 "timing": {
                     "finished_at": utc_now(),
                     "seconds": round(self._seconds, 3),
@@ -123,7 +179,7 @@ class Ledger:
             }
         )
         self.step = self.checked = self._samples = self._skipped = 0
-        self._seconds, self._sums, self._check_sums = 0.0, Sums(), Sums()
+        self._seconds, self._sums, self.check_sums, self._decisions = 0.0, Sums(), Sums(), []
         return self._compare(self.entries[-1], metric)
 
     def choose_best(self, epochs: list[int], metric: Metric) -> int | None:
@@ -167,10 +223,11 @@ class Ledger:
             "sums": self._sums.state(),
             "samples": self._samples,
             "skipped": self._skipped,
-            "skipped_in_a_row": self.skipped_in_a_row,
+            "row": [list(place) for place in self._row],
+            "decisions": list(self._decisions),
             "seconds": self._seconds,
             "checked": self.checked,
-            "check_sums": self._check_sums.state(),
+            "check_sums": self.check_sums.state(),
         }
 
     def _compare(self, entry: Mapping[str, Any], metric: Metric) -> bool:

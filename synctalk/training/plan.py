@@ -43,7 +43,8 @@ class Plan:
         warmup_steps: Steps of linear warm-up.
         clip_norm: Longest gradient; 0 does not clip.
         ema_decay: Of the running average of the weights; 0 uses the weights themselves.
-        snapshot_s: Most seconds of work that a kill may cost.
+        snapshot_s: Most seconds of work that a kill should cost.
+        snapshot_cost: Share of the time that snapshots may hold up the training; makes the interval longer when needed.
         disk_wait_s: How long to wait for space on a full disk before it ends resumably.
         device, precision, workers: As in `RuntimeSettings`.
         settings: Plain facts that go into each checkpoint, for people and for rebuilding a model.
@@ -61,6 +62,7 @@ class Plan:
     clip_norm: float = 1.0
     ema_decay: float = 0.0
     snapshot_s: float = 60.0
+    snapshot_cost: float = 0.01
     disk_wait_s: float = 600.0
     device: str = "auto"
     precision: str = "auto"

@@ -63,6 +63,14 @@ class Recipe(Protocol):
     def metric(self) -> Metric:
         """Which figure of `valid_step` (its mean over the held-out data) decides the best epoch."""
 
+    @property
+    def is_divisible(self) -> bool:
+        """Whether the loss of a batch is the mean of the losses of its samples, each a function of that sample alone.
+
+        Then a batch that does not fit into memory is computed in parts, `train_step` called for each. Batch
+        normalisation and a second optimiser rule that out, too; they need no mention here.
+        """
+
     def optimisers(self) -> Mapping[str, Optimizer]:
         """Fresh optimisers by name, over the parameters of `modules` on their final device.
 

@@ -138,8 +138,17 @@ class CheckpointStore:
         for facts, path in reversed(candidates):
             checkpoint = self._verify(path) if self._is_own(facts) else None
             if checkpoint is not None:
-                self._adopt(checkpoint.facts, candidates)
-                return Found(checkpoint, self.snapshot if facts.step else self.epoch_file(facts.epoch))
+                self._adopt(checkpoint.facts, path, candidates)
+                return Found(checkpoint, path if path == self.snapshot else self.epoch_file(facts.epoch))
+        return None
+
+    def find_newest_epoch(self) -> Found | None:
+        """The newest checkpoint of whole epochs of this training that can be verified now."""
+        for epoch in reversed(self.epochs()):
+            path = self.epoch_file(epoch)
+            checkpoint = self._verify(path)
+            if checkpoint is not None:
+                return Found(checkpoint, path)
         return None
 
     def prune(self) -> None:
@@ -172,13 +181,13 @@ class CheckpointStore:
             if facts is not None and self._is_in_place(facts, path):
                 yield facts, path
 
-    def _adopt(self, newest: Facts, candidates: list[tuple[Facts, Path]]) -> None:
+    def _adopt(self, newest: Facts, where: Path, candidates: list[tuple[Facts, Path]]) -> None:
         """Continue as the training that `newest` belongs to, and know its other checkpoints."""
         self.generation = newest.generation
         for facts, path in candidates:
             if self._is_own(facts) and path.exists() and path == self.epoch_file(facts.epoch):
                 self._own.add(facts.epoch)
-        if newest.step == 0:
+        if where != self.snapshot:
             if not self.epoch_file(newest.epoch).exists():
                 _give_second_name(self.best, self.epoch_file(newest.epoch))
             self._own.add(newest.epoch)
@@ -205,8 +214,10 @@ class CheckpointStore:
 
     def _is_in_place(self, facts: Facts, path: Path) -> bool:
         """Whether a file holds what its name says; one that does not is set aside."""
-        expected = self.epoch_file(facts.epoch).name if facts.step == 0 else SNAPSHOT
-        if facts.stage == self._stage and path.name in {expected, BEST} and (path.name != BEST or facts.step == 0):
+        expected = {self.epoch_file(facts.epoch).name, BEST} if facts.step == 0 else {SNAPSHOT}
+        if facts.step == 0 and facts.ladder.get("attempts"):
+            expected.add(SNAPSHOT)  # a training that went back to whole epochs
+        if facts.stage == self._stage and path.name in expected:
             return True
         self._set_aside(
             path, f"{path.name} holds epoch {facts.epoch}, step {facts.step} of {facts.stage}, not what its name says"

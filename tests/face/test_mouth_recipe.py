@@ -10,6 +10,8 @@ from synctalk.face.mask import FaceMasks
 from synctalk.face.mouth_recipe import AUDIO_GAIN, OPTIMISER, MouthRecipe
 from synctalk.face.mouthnet import MOUTH_MELS, MouthNet
 from synctalk.face.syncnet import SyncNet
+from synctalk.training.device import Placement
+from synctalk.training.learner import Learner
 
 SIZE = 64
 
@@ -119,3 +121,26 @@ def test_levels_beyond_the_widest_are_the_widest():
     with torch.no_grad():
         figures = recipe.valid_step(batch() | {"mask_level": torch.tensor([9, 9, 9])})
     assert figures["loss"].isfinite()
+
+
+def test_a_batch_computed_in_parts_teaches_the_same():
+    """Also with its judges: every term is a mean over the clips. Plain descent moves the weights by the gradient."""
+
+    class Descent(MouthRecipe):
+        def optimisers(self):
+            return {OPTIMISER: torch.optim.SGD(super().optimisers()[OPTIMISER].param_groups[0]["params"], lr=1.0)}
+
+    moves, losses = [], []
+    for size in (5, 2):
+        drawer = network()
+        recipe = Descent(drawer, MainSettings(), judge=SyncNet().eval(), perceptual=ColourDifference())
+        placement = Placement(torch.device("cpu"))
+        learner = Learner(recipe, placement, stage="main", clip_norm=0.0, ema_decay=0.0)
+        assert learner.whole_reason == ""
+        before = [parameter.detach().double() for parameter in drawer.parameters()]
+        step = learner.step(batch(count=5), lr=1.0, most_samples=size)
+        after = [parameter.detach().double() for parameter in drawer.parameters()]
+        moves.append(torch.cat([(new - old).flatten() for new, old in zip(after, before, strict=True)]))
+        losses.append(step.figures)
+    assert ((moves[1] - moves[0]).norm() / moves[0].norm()).item() < 1e-6
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)

@@ -39,10 +39,11 @@ class Nursery:
         environment: dict[str, str] | None = None,
         step_s: float = 0,
         budget_s: float | None = None,
+        in_parts: bool = False,
         **plan: Any,
     ) -> int:
         environment = environment or {}
-        pace = {"step_s": step_s, "budget_s": budget_s}
+        pace = {"step_s": step_s, "budget_s": budget_s, "in_parts": in_parts}
         order = {"folder": str(folder), "environment": environment, "plan": plan, **pace}
         return self._ask({"start": order})
 

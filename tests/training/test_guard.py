@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import logging
-
 import pytest
 import torch
 from torch import nn
 
-from synctalk.errors import TrainingError
-from synctalk.training.guard import MOST_IN_A_ROW, FiniteGuard, report_skipped_step
+from synctalk.training.guard import FiniteGuard
 
 
 @pytest.mark.parametrize(
@@ -40,13 +37,3 @@ def test_models_without_buffers_need_no_care() -> None:
     guard.keep_buffers()
     guard.restore_buffers()
     assert torch.equal(plain.weight, before)
-
-
-def test_a_skipped_step_is_said_and_many_in_a_row_end_the_training(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
-        report_skipped_step("main", "epoch 2, step 5 of 9", in_a_row=MOST_IN_A_ROW - 1)
-    assert "epoch 2, step 5 of 9" in caplog.text
-    with pytest.raises(TrainingError) as end:
-        report_skipped_step("main", "epoch 2, step 6 of 9", in_a_row=MOST_IN_A_ROW)
-    assert "epoch 2, step 6 of 9" in end.value.message
-    assert "main.lr" in end.value.hint

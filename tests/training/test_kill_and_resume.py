@@ -65,6 +65,18 @@ def test_killed_inside_a_snapshot(nursery: Any, tmp_path: Path, expected: dict[s
     assert_same(folder, expected, result_of)
 
 
+def test_a_disk_that_refuses_a_snapshot_ends_the_training_with_that_error(
+    nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result
+) -> None:
+    folder = tmp_path / "tiny"
+    for number in (1, 2, 3):
+        fails = {"SYNCTALK_FAIL_AT": f"checkpoint.written:{number}:EIO"}
+        assert nursery.run(folder, environment=fails, snapshot_s=1e-9) == 1
+    assert "StorageError: cannot write" in folder.with_suffix(".log").read_text()
+    assert nursery.run(folder) == 0
+    assert_same(folder, expected, result_of)
+
+
 def test_killed_again_and_again_one_point_later_each_time(
     nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result
 ) -> None:
@@ -97,7 +109,7 @@ def test_killed_at_random_moments(nursery: Any, tmp_path: Path, expected: dict[s
             killed += code == KILLED
         assert nursery.run(folder) == 0, folder.with_suffix(".log").read_text()
         assert_same(folder, expected, result_of)
-    assert killed >= 10
+    assert killed >= 5
 
 
 def test_asked_to_stop_at_random_moments(
@@ -252,7 +264,7 @@ def test_slices_of_time_give_the_same_as_one_run(
 
 
 REACHED = {
-    "engine.step": (0, 1, 0), "engine.check": (0, 6, 1), "checkpoint.begin": (1, 0, 0), "files.write": (1, 0, 0),
+    "engine.step": (0, 1, 0), "engine.check": (0, 6, 1), "checkpoint.begin": (1, 0, 0), "files.write": (0, 1, 0),
     "checkpoint.named": (1, 0, 0),
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from synctalk.errors import TrainingError
 from synctalk.training.checkpoint import Facts
 from synctalk.training.content import hash_tree
 from synctalk.training.device import Placement
-from synctalk.training.learner import Learner
+from synctalk.training.learner import Learner, StepLostError
 from synctalk.training.recipe import Batch, Losses, Metric, Update
 
 CPU = Placement(torch.device("cpu"))
@@ -49,6 +49,10 @@ class Rivals:
     @property
     def metric(self) -> Metric:
         return Metric("loss")
+
+    @property
+    def is_divisible(self) -> bool:
+        return True
 
     def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
         return {
@@ -104,21 +108,35 @@ def test_learning_lowers_the_loss(tiny: ModuleType) -> None:
     torch.manual_seed(0)
     learner = make_learner(tiny.TinyRecipe())
     batch = batch_of(tiny)
-    losses = [learner.step(batch, lr=0.01) for _ in range(60)]
+    losses = [learner.step(batch, lr=0.01).figures for _ in range(60)]
     assert losses[0]
     assert losses[-1]
     assert losses[-1]["loss"] < 0.5 * losses[0]["loss"]
 
 
-def test_a_batch_that_is_not_finite_changes_nothing_at_all(tiny: ModuleType) -> None:
+@pytest.mark.parametrize(
+    ("poison", "why"),
+    [("batch", "the loss is not finite"), ("loss", "the loss is not finite"),
+     ("gradient", "the gradient is not finite")],
+)  # fmt: skip
+def test_a_step_that_is_not_finite_changes_nothing_at_all(tiny: ModuleType, poison: str, why: str) -> None:
     torch.manual_seed(0)
     learner = make_learner(tiny.TinyRecipe())
     learner.step(batch_of(tiny), lr=0.01)
     before = state_of(learner)
-    assert learner.step(batch_of(tiny, poisoned=True), lr=0.01) is None
+    step = learner.step(batch_of(tiny), lr=0.01, poison=poison)
+    assert (step.figures, step.why) == (None, why)
     assert state_of(learner) == before
-    assert learner.step(batch_of(tiny), lr=0.01) is not None
+    assert learner.step(batch_of(tiny), lr=0.01).figures is not None
     assert state_of(learner) != before
+
+
+def test_a_step_tells_what_it_minimised() -> None:
+    learner = make_learner(Rivals())
+    step = learner.step({"x": torch.randn(6, 2)}, lr=0.1)
+    assert step.figures
+    assert set(step.figures) == {"loss", "critic"}
+    assert step.loss == pytest.approx(sum(step.figures.values()))
 
 
 def test_evaluation_uses_averaged_weights_and_changes_nothing(tiny: ModuleType) -> None:
@@ -169,19 +187,21 @@ def test_mixed_precision_learns_and_keeps_float32_weights(tiny: ModuleType, dtyp
     torch.manual_seed(0)
     recipe = tiny.TinyRecipe()
     learner = make_learner(recipe, placement=Placement(CPU.device, dtype))
-    losses = [learner.step(batch_of(tiny), lr=0.01) for _ in range(40)]
+    losses = [learner.step(batch_of(tiny), lr=0.01).figures for _ in range(40)]
     assert losses[0]
     assert losses[-1]
     assert losses[-1]["loss"] < losses[0]["loss"]
     assert all(parameter.dtype is torch.float32 for parameter in recipe.modules["tiny"].parameters())
 
 
-def test_the_loss_scale_falls_after_a_bad_step_and_is_continued(tiny: ModuleType) -> None:
+def test_the_loss_scale_falls_after_a_bad_gradient_only_and_is_continued(tiny: ModuleType) -> None:
     torch.manual_seed(0)
     half = Placement(CPU.device, torch.float16)
     learner = make_learner(tiny.TinyRecipe(), placement=half)
     scale = learner.checkpoint(FACTS).scaler["scale"]
-    assert learner.step(batch_of(tiny, poisoned=True), lr=0.01) is None
+    assert not learner.step(batch_of(tiny, poisoned=True), lr=0.01).is_scale_search
+    assert learner.checkpoint(FACTS).scaler["scale"] == scale
+    assert learner.step(batch_of(tiny), lr=0.01, poison="gradient").is_scale_search
     learner.step(batch_of(tiny), lr=0.01)
     saved = learner.checkpoint(FACTS)
     assert saved.scaler["scale"] < scale
@@ -191,3 +211,95 @@ def test_the_loss_scale_falls_after_a_bad_step_and_is_continued(tiny: ModuleType
     in_float32 = make_learner(tiny.TinyRecipe())
     in_float32.load(saved)
     assert in_float32.checkpoint(FACTS).scaler == {}
+
+
+class Plain:
+    """A model whose batches can be computed in parts."""
+
+    metric = Metric("loss")
+    is_divisible = True
+
+    def __init__(self) -> None:
+        torch.manual_seed(6)
+        self.model = nn.Sequential(nn.Conv2d(2, 8, 3), nn.GroupNorm(2, 8), nn.SiLU(), nn.Flatten(), nn.Linear(128, 1))
+
+    @property
+    def modules(self) -> Mapping[str, nn.Module]:
+        return {"plain": self.model}
+
+    def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
+        return {"sgd": torch.optim.SGD(self.model.parameters(), lr=1.0)}
+
+    def train_step(self, batch: Batch, update: Update) -> Losses:
+        loss = self.loss(batch)
+        update(loss, "sgd")
+        return {"loss": loss}
+
+    def valid_step(self, batch: Batch) -> Losses:
+        return {"loss": self.loss(batch)}
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        return (self.model(batch["picture"])[:, 0] - batch["brightness"]).square().mean()
+
+
+@pytest.mark.parametrize("most_samples", [1, 2, 3, 4, 6])
+def test_a_batch_in_parts_teaches_the_same(tiny: ModuleType, most_samples: int) -> None:
+    """With this optimiser and rate 1 the weights move by the gradient itself."""
+    batch = tiny.TinyData(7).load(range(7), range(7))
+    moves, losses = [], []
+    for size in (7, most_samples):
+        recipe = Plain()
+        learner = make_learner(recipe, clip_norm=0, ema_decay=0)
+        before = [parameter.detach().clone() for parameter in recipe.model.parameters()]
+        step = learner.step(batch, lr=1.0, most_samples=size)
+        after = recipe.model.parameters()
+        moves.append(torch.cat([(new - old).flatten() for new, old in zip(after, before, strict=True)]).double())
+        losses.append((step.figures, step.loss, learner.check(batch, most_samples=size)))
+    assert ((moves[1] - moves[0]).norm() / moves[0].norm()).item() < 1e-6
+    assert losses[0][0]
+    assert losses[1][0] == pytest.approx(losses[0][0], rel=1e-6)
+    assert losses[1][1] == pytest.approx(losses[0][1], rel=1e-6)
+    assert losses[1][2] == pytest.approx(losses[0][2], rel=1e-6)
+
+
+def test_a_bad_part_refuses_the_whole_batch(tiny: ModuleType) -> None:
+    recipe = Plain()
+    learner, before = make_learner(recipe), hash_tree(recipe.model.state_dict())
+    step = learner.step(batch_of(tiny, poisoned=True), lr=1.0, most_samples=1)
+    assert (step.figures, step.why) == (None, "the loss is not finite")
+    assert hash_tree(recipe.model.state_dict()) == before
+
+
+def test_after_memory_ran_out_all_is_as_before_the_step(tiny: ModuleType) -> None:
+    learners = []
+    for poison in ("memory", ""):
+        torch.manual_seed(0)
+        learner = make_learner(tiny.TinyRecipe())
+        learner.step(batch_of(tiny), lr=0.01)
+        if poison:
+            with pytest.raises(torch.OutOfMemoryError):
+                learner.step(batch_of(tiny), lr=0.01, poison=poison)
+            learner.recover()
+        torch.manual_seed(3)
+        learner.step(batch_of(tiny), lr=0.01)
+        learners.append(state_of(learner))
+    assert learners[0] == learners[1]
+
+
+def test_memory_that_runs_out_in_a_check_touches_no_buffer(tiny: ModuleType) -> None:
+    learner = make_learner(tiny.TinyRecipe())
+    learner.step(batch_of(tiny), lr=0.01)
+    before = state_of(learner)
+    learner.recover()
+    assert state_of(learner) == before
+
+
+def test_memory_that_runs_out_while_weights_change_is_said(tiny: ModuleType) -> None:
+    recipe = Plain()
+    learner = make_learner(recipe)
+    optimiser = learner._optimisers["sgd"]
+    optimiser.step = lambda *_: (_ for _ in ()).throw(MemoryError())  # type: ignore[method-assign]
+    with pytest.raises(MemoryError):
+        learner.step(batch_of(tiny), lr=0.01)
+    with pytest.raises(StepLostError, match="while the weights were changed"):
+        learner.recover()

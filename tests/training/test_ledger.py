@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synctalk.training.checkpoint import Facts
-from synctalk.training.ledger import Ledger, Sums, deciding_value
+from synctalk.training.ledger import Ledger, StepResult, Sums, deciding_value
 from synctalk.training.recipe import Metric
 
 LOSS, PSNR = Metric("loss"), Metric("psnr", higher_is_better=True)
+SKIPPED = StepResult(None, why="the loss is not finite")
 figures = st.floats(-1e6, 1e6)
 
 
@@ -39,7 +40,7 @@ def test_means_are_the_same_to_the_last_bit_after_a_restart_at_any_step(
         if place == stop:
             broken = reopened(broken)
         for ledger in (straight, broken):
-            ledger.count_step({"loss": value}, samples=samples, seconds=0.1)
+            ledger.count_step(StepResult({"loss": value}), samples=samples, seconds=0.1)
     broken = reopened(broken) if stop == len(steps) else broken
     for ledger in (straight, broken):
         ledger.close_epoch({"loss": 0.5}, metric=LOSS, total_steps=len(steps), lr=0.1)
@@ -68,30 +69,53 @@ def test_figures_that_are_not_finite_are_left_out_one_by_one() -> None:
 
 def test_an_entry_holds_what_happened_and_the_next_epoch_starts_empty() -> None:
     ledger = Ledger()
-    ledger.count_step({"loss": 2.0}, samples=4, seconds=0.5)
-    ledger.count_step(None, samples=3, seconds=0.5)
+    ledger.count_step(StepResult({"loss": 2.0}), samples=4, seconds=0.5)
+    ledger.count_step(SKIPPED, samples=3, seconds=0.5)
     assert ledger.position == (0, 2)
     assert ledger.close_epoch({"loss": 1.5}, metric=LOSS, total_steps=2, lr=0.25)
     (entry,) = ledger.entries
     assert without_timing(entry) == {
-        "epoch": 1, "step": 2, "lr": 0.25, "train": {"loss": 2.0}, "held_out": {"loss": 1.5}, "skipped": 1
+        "epoch": 1, "step": 2, "lr": 0.25, "train": {"loss": 2.0}, "held_out": {"loss": 1.5}, "skipped": 1,
+        "decisions": [{"what": "skipped", "step": 2, "why": "the loss is not finite"}],
     }  # fmt: skip
     assert entry["timing"]["seconds"] == 1.0
     assert entry["timing"]["samples_per_s"] == 7.0
     assert entry["timing"]["finished_at"].endswith("+00:00")
     json.dumps(entry, allow_nan=False)
     assert ledger.position == (1, 0)
-    assert Ledger().partial() == {**ledger.partial(), "skipped_in_a_row": 0}
+    assert Ledger().partial() == {**ledger.partial(), "row": []}
+
+
+def test_looking_for_the_loss_scale_is_no_row() -> None:
+    ledger = Ledger()
+    ledger.count_step(StepResult(None, why="the gradient is not finite", is_scale_search=True), samples=1, seconds=0)
+    assert ledger.skipped_in_a_row == ()
+
+
+def test_what_was_decided_stays_on_record_where_the_training_goes_on() -> None:
+    start, first, second = Ledger(), Ledger(), Ledger()
+    start.count_step(SKIPPED, samples=1, seconds=0)
+    first.ladder.attempts = 1
+    first.note_return(start, why="three in a row")
+    first.pass_over()
+    first.close_epoch({"loss": 1.0}, metric=LOSS, total_steps=1, lr=0.1)
+    second.ladder.attempts = 2
+    second.note_return(first, why="weights")
+    decisions = second.partial()["decisions"]
+    assert [(known["why"], known["from_epoch"], known["step"], known["lr_factor"]) for known in decisions] == [
+        ("three in a row", 1, 1, 0.5), ("weights", 1, 0, 0.25),
+    ]  # fmt: skip
+    assert [known["what"] for known in first.entries[0]["decisions"]] == ["went back", "passed over"]
 
 
 def test_a_finite_step_breaks_a_row_of_skipped_ones_also_over_a_restart() -> None:
     ledger = Ledger()
     for _ in range(3):
-        ledger.count_step(None, samples=1, seconds=0)
+        ledger.count_step(SKIPPED, samples=1, seconds=0)
     ledger = reopened(ledger)
-    assert ledger.skipped_in_a_row == 3
-    ledger.count_step({"loss": 1.0}, samples=1, seconds=0)
-    assert ledger.skipped_in_a_row == 0
+    assert ledger.skipped_in_a_row == ((1, 1), (1, 2), (1, 3))
+    ledger.count_step(StepResult({"loss": 1.0}), samples=1, seconds=0)
+    assert ledger.skipped_in_a_row == ()
 
 
 @pytest.mark.parametrize(("metric", "expected"), [(LOSS, [1, 2, 2, 4]), (PSNR, [1, 1, 3, 3])])
@@ -130,7 +154,7 @@ def test_without_held_out_data_the_training_figure_decides() -> None:
 
 def test_words_for_people() -> None:
     ledger = Ledger()
-    ledger.count_step({"loss": 2.0}, samples=4, seconds=0.5)
+    ledger.count_step(StepResult({"loss": 2.0}), samples=4, seconds=0.5)
     assert ledger.describe_position(50) == "epoch 1, step 1 of 50"
     ledger.close_epoch({"loss": 1.5, "psnr": None}, metric=LOSS, total_steps=50, lr=0.1)
     assert ledger.describe() == "trained: loss 2; held out: loss 1.5; best loss 1.5 at epoch 1"
