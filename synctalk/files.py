@@ -80,10 +80,15 @@ def write_json(target: Path, value: object) -> None:
 
 
 def publish_json(target: Path, value: object) -> None:
+    """Replace `target` with `value` as JSON, as `publish_bytes` does."""
+    publish_bytes(target, msgspec.json.encode(value))
+
+
+def publish_bytes(target: Path, content: bytes) -> None:
     """Replace `target` atomically but without waiting for the disk: for live facts that are worthless after a crash."""
     temporary = temporary_beside(target)
     try:
-        temporary.write_bytes(msgspec.json.encode(value))
+        temporary.write_bytes(content)
         os.replace(temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -103,6 +103,11 @@ class Workspace:
         """Content hashes remembered by size, times and inode."""
         return self.dataset / ".stat_cache.json"
 
+    @property
+    def seal_file(self) -> Path:
+        """What the last run saw when it had nothing to do."""
+        return self.dataset / ".seal.json"
+
     def log_file(self, stage: str) -> Path:
         """The log of one stage."""
         return self.dataset / "logs" / f"{stage}.log"

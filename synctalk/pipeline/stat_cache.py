@@ -13,8 +13,7 @@ from pathlib import Path
 import msgspec
 
 from synctalk.files import content_hash, publish_json
-
-_RACY_NS = 2_000_000_000
+from synctalk.seal import RACY_NS
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -32,7 +31,7 @@ class _Entry(msgspec.Struct, frozen=True):
             now.ctime_ns,
             now.inode,
         )
-        return same and self.hashed_at_ns - max(self.mtime_ns, self.ctime_ns) > _RACY_NS
+        return same and self.hashed_at_ns - max(self.mtime_ns, self.ctime_ns) > RACY_NS
 
 
 class StatCache:
@@ -46,6 +45,8 @@ class StatCache:
         self._path = path
         self._entries = _read(path)
         self._is_changed = False
+        self.looked_at: set[Path] = set()
+        """All files whose hash was asked for."""
 
     def hash_of(self, path: Path) -> str:
         """The content hash of `path`, from the cache when nothing about the file changed.
@@ -53,6 +54,7 @@ class StatCache:
         Raises:
             OSError: The file is missing or cannot be read.
         """
+        self.looked_at.add(path)
         now = _describe(path, digest="")
         key = str(path)
         known = self._entries.get(key)

@@ -1,0 +1,123 @@
+"""From parsed options to an order, and carrying it out: what `run`, `explain` and `demo` share."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+
+import msgspec
+
+from synctalk.config import Settings, load_settings, parse_overrides
+from synctalk.errors import ExitCode, InputError
+from synctalk.face.asr import check_asr
+from synctalk.files import publish_bytes
+from synctalk.lines import find_line, named_paths
+from synctalk.log import get_logger
+from synctalk.pipeline.freshness import Decision
+from synctalk.pipeline.interruption import StopFlag, stopping_on_signals
+from synctalk.pipeline.runner import Order, Runner, RunReport, describe_skip
+from synctalk.seal import Look
+from synctalk.workspace import Workspace
+
+_log = get_logger(__name__)
+
+
+def compose_order(workspace: Workspace, args: argparse.Namespace) -> Order:
+    """The order that parsed options describe.
+
+    Raises:
+        InputError: A setting, preset, line or stage that does not exist.
+    """
+    overrides: dict[str, object] = dict(parse_overrides(args.set))
+    if args.epochs is not None:
+        overrides["main.epochs"] = args.epochs
+    settings = load_settings(workspace.settings_file, preset=args.preset, overrides=overrides)
+    _check_audio_features(settings)
+    return Order(
+        workspace=workspace,
+        graph=find_line(args.line),
+        settings=settings,
+        until=args.until,
+        force=args.force,
+        continue_training=args.continue_training,
+    )
+
+
+def _check_audio_features(settings: Settings) -> None:
+    """Refuse audio features that cannot be made here before anything else is done."""
+    main = settings.main
+    if main.arch == "unet328":
+        check_asr(main.asr, main.asr_model)
+    elif main.asr != "ave":
+        raise InputError(
+            f"main.asr={main.asr} is for the older network; mouthnet learns its own audio features",
+            hint=f"leave it out, or add --set main.arch=unet328 to use {main.asr}",
+        )
+
+
+def run_order(order: Order, *, again: str, budget_s: float | None = None, look: Look | None = None) -> ExitCode:
+    """Run `order` with signals heard, and say how it ended and what to do next.
+
+    Args:
+        order: What to run.
+        again: The command line that goes on after an interruption.
+        budget_s: After how many seconds to stop resumably; None for never.
+        look: Begun before the order was composed; when nothing has to be done it is kept for the next run.
+    """
+    stop = StopFlag(budget_s=budget_s)
+    with stopping_on_signals(stop):
+        report = Runner(order, stop=stop).run()
+    if report.exit_code is ExitCode.INTERRUPTED:
+        _log.info("interrupted in stage %s; nothing is lost. Continue with: %s", report.stopped_in, again)
+        return report.exit_code
+    conclusion = _conclude(order.workspace)
+    for line in conclusion:
+        _log.info("%s", line)
+    if look is not None and report.had_nothing_to_do:
+        _keep(look, order, report, conclusion)
+    return report.exit_code
+
+
+def _conclude(workspace: Workspace) -> list[str]:
+    """Where the results are, once there are any."""
+    name, main = shlex.quote(workspace.name), workspace.training("main")
+    if not (main / "best.pth").is_file():
+        return []
+    return [
+        f"losses:  {main / 'loss_history.png'}",
+        f"preview: {main / 'preview.mp4'}",
+        f"next:    synctalk render {name} --audio SPEECH.wav --out result/{name}.mp4",
+    ]
+
+
+def _keep(look: Look, order: Order, report: RunReport, conclusion: list[str]) -> None:
+    workspace = order.workspace
+    told = [workspace.settings_file, workspace.state_file, workspace.training("main") / "best.pth"]
+    seal = look.seal(
+        [*told, *named_paths(order.settings), *report.looked_at], [*map(describe_skip, report.decisions), *conclusion]
+    )
+    try:
+        if seal is not None:
+            publish_bytes(workspace.seal_file, seal)
+    except OSError as error:  # it only saves time
+        _log.debug("the seal is not kept: %s", error)
+
+
+def print_plan(order: Order, *, as_json: bool) -> None:
+    """Print what a run would do: one line per stage with verdict and reasons, or everything as JSON."""
+    plan = Runner(order).plan()
+    if as_json:
+        print(msgspec.json.encode([_as_facts(decision) for decision in plan]).decode())
+        return
+    for decision in plan:
+        print(f"{decision.stage.name:<12} {decision.verdict.value:<7} {'; '.join(decision.reasons)}")
+
+
+def _as_facts(decision: Decision) -> dict[str, object]:
+    return {
+        "stage": decision.stage.name,
+        "verdict": decision.verdict.value,
+        "reasons": list(decision.reasons),
+        "fingerprint": msgspec.to_builtins(decision.fingerprint),
+        "target_epochs": decision.target_epochs,
+    }
