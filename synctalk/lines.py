@@ -25,8 +25,7 @@ def _training_outputs(workspace: Workspace, stage: str) -> list[Path]:
 
 
 def _source_video(workspace: Workspace, _settings: Settings) -> dict[str, Path]:
-    video = find_source(workspace)
-    return {video.name: video}
+    return {"source video": find_source(workspace)}
 
 
 def _named_files(paths: Mapping[str, str]) -> dict[str, Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -91,18 +91,19 @@ def _settle(root: Path, options: list[str], item: BatchItem, *, skip_existing: b
     workspace = Workspace(root, item.name)
     if skip_existing and (workspace.face / "report.json").is_file():
         return BatchResult(item.name, item.video_path, "skipped", 0, 0.0)
-    said = recall_run(workspace, _parse_as_run(item.words(root, options)))
+    said = recall_run(workspace, _run_parser().parse_args(item.words(root, options)))
     if said is None:
         return None
     return BatchResult(item.name, item.video_path, "success", 0, 0.0, stderr="".join(f"{line}\n" for line in said))
 
 
-def _parse_as_run(words: list[str]) -> argparse.Namespace:
-    """The options as the process for this item would read them."""
+@cache
+def _run_parser() -> argparse.ArgumentParser:
+    """Reads the words of an item as the process for it would."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--root", type=Path)
     add_run_options(parser)
-    return parser.parse_args(words)
+    return parser
 
 
 def _refuse_twins(items: list[BatchItem]) -> None:

@@ -33,6 +33,7 @@ from synctalk.state import (
     Record,
     State,
     Status,
+    is_missing,
     is_older_file,
     read_state,
     save_state,
@@ -163,11 +164,15 @@ class Recorder:
 
     def _read(self) -> Loaded:
         loaded = read_state(self._workspace.state_file, dataset=self._workspace.name)
-        if loaded.needs_rebuild:
-            for stage in self._graph.stages:
-                record = read_record(stage, self._workspace)
-                if record is not None:
-                    loaded.state.stages[stage.name] = record
+        if not (loaded.needs_rebuild or is_missing(self._workspace.state_file)):
+            return loaded
+        for stage in self._graph.stages:
+            record = read_record(stage, self._workspace)
+            if record is not None:
+                loaded.state.stages[stage.name] = record
+                loaded.needs_rebuild = True
+        if not loaded.notes and loaded.needs_rebuild:
+            loaded.notes.append("the state file is gone; it is rebuilt from the records beside the results")
         return loaded
 
 

@@ -8,6 +8,7 @@ granularity of being hashed is hashed again (the "racy git" rule). Losing the ca
 from __future__ import annotations
 
 import time
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -32,6 +33,12 @@ class _Entry(msgspec.Struct, frozen=True):
             now.inode,
         )
         return same and self.hashed_at_ns - max(self.mtime_ns, self.ctime_ns) > RACY_NS
+
+
+class _Content(msgspec.Struct):
+    entries: dict[str, _Entry]
+    checksum: int
+    """Of the entries as JSON: one flipped bit in a hash would look like a changed file."""
 
 
 class StatCache:
@@ -68,7 +75,7 @@ class StatCache:
     def save(self) -> None:
         """Keep new entries for the next run; a cache is not worth waiting for the disk."""
         if self._is_changed and self._path.parent.is_dir():
-            publish_json(self._path, self._entries)
+            publish_json(self._path, _Content(self._entries, _checksum(self._entries)))
             self._is_changed = False
 
 
@@ -79,6 +86,11 @@ def _describe(path: Path, *, digest: str) -> _Entry:
 
 def _read(path: Path) -> dict[str, _Entry]:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, _Entry])
+        content = msgspec.json.decode(path.read_bytes(), type=_Content)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return {}
+    return content.entries if content.checksum == _checksum(content.entries) else {}
+
+
+def _checksum(entries: dict[str, _Entry]) -> int:
+    return zlib.crc32(msgspec.json.encode(entries))
