@@ -24,6 +24,9 @@ from pathlib import Path
 RACY_NS = 2_000_000_000
 """A file that changed this shortly before it was read may change again without its times telling (racy git)."""
 
+_LAYOUT = 1
+"""Raised when the content of a seal changes; the checksum starts from it, so seals of other layouts are not believed."""
+
 _PACKAGE = __name__.partition(".")[0]
 
 
@@ -56,7 +59,7 @@ class Look:
             return None
         content = {"order": _canonical(self._dataset, self._order), "names": self._names, "seen": seen, "lines": lines}
         text = json.dumps(content).encode()
-        return b"%08x %s" % (zlib.crc32(text), text)
+        return b"%08x %s" % (zlib.crc32(text, _LAYOUT), text)
 
 
 def recall(seal: Path, *, lock: Path, dataset: Path, order: Mapping[str, object]) -> list[str] | None:
@@ -70,7 +73,7 @@ def recall(seal: Path, *, lock: Path, dataset: Path, order: Mapping[str, object]
     """
     try:
         checksum, _, text = seal.read_bytes().partition(b" ")
-        if checksum != b"%08x" % zlib.crc32(text):
+        if checksum != b"%08x" % zlib.crc32(text, _LAYOUT):
             return None
         content = json.loads(text)
         with lock.open("rb") as stream:
@@ -78,7 +81,7 @@ def recall(seal: Path, *, lock: Path, dataset: Path, order: Mapping[str, object]
             is_same = content["order"] == _canonical(dataset, order) and content["names"] == _names_in(dataset)
             if not is_same or any(_identify(path) != identity for path, identity in content["seen"].items()):
                 return None
-    except OSError:
+    except (OSError, ValueError):
         return None
     lines: list[str] = content["lines"]
     return lines

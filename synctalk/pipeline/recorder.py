@@ -7,6 +7,7 @@ state file is rebuilt.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import platform
@@ -109,7 +110,7 @@ class Recorder:
         record.error = None
         record.started_at, record.ended_at = utc_now(), ""
         record.host, record.pid, record.command = socket.gethostname(), os.getpid(), own_command()
-        record.versions = installed_versions()
+        record.versions = dict(installed_versions())
         self._commit(stage)
         return record
 
@@ -193,6 +194,7 @@ def _next_generation(record: Record) -> int:
     return max(record.generation + 1, int(time.time())) if record.started_at else record.generation
 
 
+@functools.cache
 def installed_versions() -> dict[str, str]:
     """Versions of this program, Python and the libraries that can bend a result."""
     versions = {"synctalk": __version__, "python": platform.python_version()}
