@@ -25,7 +25,7 @@ RACY_NS = 2_000_000_000
 """A file that changed this shortly before it was read may change again without its times telling (racy git)."""
 
 _LAYOUT = 1
-"""Raised when the content of a seal changes; the checksum starts from it, so seals of other layouts are not believed."""
+"""Raised when the content of a seal changes. The checksum starts from it: seals of other layouts are not believed."""
 
 _PACKAGE = __name__.partition(".")[0]
 

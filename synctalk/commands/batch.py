@@ -8,14 +8,15 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from synctalk.commands.run import add_run_options, recall_run
-from synctalk.errors import ExitCode, InputError
+from synctalk.commands.run import add_run_options, begin_look, recall_run
+from synctalk.errors import ExitCode, InputError, SynctalkError
 from synctalk.files import write_json
 from synctalk.log import get_logger
 from synctalk.pipeline.batch import BatchResult, BatchSummary, run_batch
 from synctalk.pipeline.interruption import StopFlag, stopping_on_signals
 from synctalk.pipeline.listing import BatchItem, find_items
 from synctalk.presets import PRESETS
+from synctalk.state import is_missing
 from synctalk.workspace import Workspace
 
 _log = get_logger(__name__)
@@ -91,10 +92,25 @@ def _settle(root: Path, options: list[str], item: BatchItem, *, skip_existing: b
     workspace = Workspace(root, item.name)
     if skip_existing and (workspace.face / "report.json").is_file():
         return BatchResult(item.name, item.video_path, "skipped", 0, 0.0)
-    said = recall_run(workspace, _run_parser().parse_args(item.words(root, options)))
+    args = _run_parser().parse_args(item.words(root, options))
+    said = recall_run(workspace, args) or _look(workspace, args)
     if said is None:
         return None
     return BatchResult(item.name, item.video_path, "success", 0, 0.0, stderr="".join(f"{line}\n" for line in said))
+
+
+def _look(workspace: Workspace, args: argparse.Namespace) -> list[str] | None:
+    """What its process would say if it had nothing to do; None where that has to be left to it."""
+    if args.video is not None or is_missing(workspace.state_file):
+        return None
+    from synctalk.commands.order import compose_order, look_only  # noqa: PLC0415 - not needed where all is sealed
+
+    look = begin_look(workspace, args)
+    try:
+        return look_only(compose_order(workspace, args), look)
+    except SynctalkError as error:
+        _log.debug("%s is left to its process: %s", workspace.name, error)
+        return None
 
 
 @cache

@@ -70,12 +70,21 @@ def run_order(order: Order, *, again: str, budget_s: float | None = None, look: 
     if report.exit_code is ExitCode.INTERRUPTED:
         _log.info("interrupted in stage %s; nothing is lost. Continue with: %s", report.stopped_in, again)
         return report.exit_code
-    conclusion = _conclude(order.workspace)
-    for line in conclusion:
+    for line in _conclude(order.workspace):
         _log.info("%s", line)
     if look is not None and report.had_nothing_to_do:
-        _keep(look, order, report, conclusion)
+        _keep(look, order, report)
     return report.exit_code
+
+
+def look_only(order: Order, look: Look) -> list[str] | None:
+    """What a run with nothing to do would say; None when it has something to do. Starts nothing.
+
+    Raises:
+        SynctalkError: Whatever would also keep a run from starting.
+    """
+    report = Runner(order).look()
+    return None if report is None else _keep(look, order, report)
 
 
 def _conclude(workspace: Workspace) -> list[str]:
@@ -90,17 +99,18 @@ def _conclude(workspace: Workspace) -> list[str]:
     ]
 
 
-def _keep(look: Look, order: Order, report: RunReport, conclusion: list[str]) -> None:
+def _keep(look: Look, order: Order, report: RunReport) -> list[str]:
+    """Seal what was seen, and return what there is to say about it."""
     workspace = order.workspace
+    lines = [*map(describe_skip, report.decisions), *_conclude(workspace)]
     told = [workspace.settings_file, workspace.state_file, workspace.training("main") / "best.pth"]
-    seal = look.seal(
-        [*told, *named_paths(order.settings), *report.looked_at], [*map(describe_skip, report.decisions), *conclusion]
-    )
+    seal = look.seal([*told, *named_paths(order.settings), *report.looked_at], lines)
     try:
         if seal is not None:
             publish_bytes(workspace.seal_file, seal)
     except OSError as error:  # it only saves time
         _log.debug("the seal is not kept: %s", error)
+    return lines
 
 
 def print_plan(order: Order, *, as_json: bool) -> None:

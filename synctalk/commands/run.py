@@ -75,7 +75,7 @@ def execute_run(args: argparse.Namespace) -> ExitCode:
         for line in said:
             _log.info("%s", line)
         return ExitCode.DONE
-    look = Look(workspace.dataset, _facts_of(args), files=[] if args.video is None else [args.video])
+    look = begin_look(workspace, args)
     from synctalk.commands.order import compose_order, print_plan, run_order  # noqa: PLC0415 - a third of a short run
     from synctalk.face.source import adopt_source  # noqa: PLC0415 - the same
 
@@ -99,6 +99,11 @@ def execute_explain(args: argparse.Namespace) -> ExitCode:
 def recall_run(workspace: Workspace, args: argparse.Namespace) -> list[str] | None:
     """What the last such run said, when it had nothing to do and nothing moved since; None when it takes a look."""
     return recall(workspace.seal_file, lock=workspace.lock_file, dataset=workspace.dataset, order=_facts_of(args))
+
+
+def begin_look(workspace: Workspace, args: argparse.Namespace) -> Look:
+    """A look at what `recall_run` may then recall."""
+    return Look(workspace.dataset, _facts_of(args), files=[] if args.video is None else [args.video])
 
 
 def _facts_of(args: argparse.Namespace) -> dict[str, object]:

@@ -61,13 +61,18 @@ class Recorder:
         self._graph = graph
         self._state = State()
 
-    def look(self) -> None:
+    def look(self) -> bool:
         """Know the state on disk without changing anything.
+
+        Returns:
+            Whether the file is sound: `load` would leave it as it is.
 
         Raises:
             StateError: A newer program wrote it.
         """
-        self._state = self._read().state
+        loaded = self._read()
+        self._state = loaded.state
+        return not (loaded.needs_rebuild or is_older_file(self._workspace.state_file))
 
     def load(self) -> bool:
         """Know the state on disk and mend it where it is older or unreadable; the caller holds the lock.

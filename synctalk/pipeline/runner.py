@@ -101,6 +101,21 @@ class Runner:
         self._recorder.look()
         return list(self._decisions())
 
+    def look(self) -> RunReport | None:
+        """Decide about every stage under the lock, start nothing, and remember the hashes.
+
+        Returns:
+            What a run with nothing to do would report; None when a run has something to do.
+
+        Raises:
+            SynctalkError: Whatever would also keep a run from starting.
+        """
+        with DatasetLock(self._workspace.lock_file, name=self._workspace.name):
+            is_sound = self._recorder.look()
+            report = RunReport(list(self._decisions()), self._cache.looked_at)
+            self._cache.save()
+        return report if is_sound and report.had_nothing_to_do else None
+
     def run(self) -> RunReport:
         """Run every stage that needs it, in order.
 

@@ -795,6 +795,23 @@ def test_a_mutation_has_the_right_consequences(case: Case, place: Place, capsys,
         assert {decision.partition(":")[0] for decision in plan(place, capsys).values()} == {"skip"}
 
 
+@pytest.mark.parametrize("is_sealed", [True, False])
+def test_a_batch_starts_no_process_where_nothing_is_to_do(place: Place, is_sealed: bool, capsys) -> None:
+    if is_sealed:
+        run(place, capsys)
+    unclear = place.workspace.dataset.with_name("unclear")
+    unclear.mkdir()
+    for name in ("one.mp4", "two.mp4"):
+        (unclear / name).write_bytes(b"")
+    results = place.root / "results.json"
+    assert main(["batch", "--root", str(place.root), "--results_file", str(results)]) == 1
+    fresh, failed = json.loads(results.read_bytes())["results"]
+    assert (fresh["status"], fresh["elapsed_time"]) == ("success", 0.0)
+    assert fresh["stderr"].count("skipped: nothing changed since it was done") == len(STAGES)
+    assert (failed["status"], failed["exit_code"]) == ("failed", 2)
+    assert place.workspace.seal_file.is_file()
+
+
 def test_the_table_is_long_and_names_each_mutation_once() -> None:
     titles = [case.title for case in CASES]
     assert len(titles) >= 200
