@@ -18,7 +18,7 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install -
 APART := mediapipe opencv-contrib-python-headless
 APART_LINES := ^(mediapipe|opencv-contrib-python-headless)==
 
-.PHONY: help demo test test-slow check lint types floors docs format setup clean usable-python
+.PHONY: help demo test test-slow bench-orchestration check lint types floors docs format setup clean usable-python
 
 help:
 	@echo "make demo       draw a presenter, train on it, make it say something new (minutes)"
@@ -26,6 +26,7 @@ help:
 	@echo "make check      format, lint, types, import floors, docs"
 	@echo "make format     rewrite the code in the common format"
 	@echo "make setup      only set up .venv"
+	@echo "make bench-orchestration   what finding nothing to do costs, beside make, doit, DVC and Snakemake (minutes)"
 	@echo "make clean      remove .venv and all caches"
 
 demo: $(READY)
@@ -36,6 +37,9 @@ test: $(READY)
 
 test-slow: $(READY)
 	@$(BIN)/python -m pytest -m slow
+
+bench-orchestration: $(READY)
+	@$(BIN)/python bench/orchestration/run.py
 
 check: lint types floors docs
 

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import venv
+from collections.abc import Callable
 from pathlib import Path
 
 from contenders import Contender, contenders
@@ -103,34 +104,46 @@ def print_costs(everybody: list[Contender], measured: dict[int, dict[str, list[t
         print(f"| {contender.name} | {' | '.join(cells)} |")
 
 
+def edit(source: Path) -> None:
+    with source.open("r+b") as stream:
+        stream.write(b"X")
+
+
+def edit_restoring_time(source: Path) -> None:
+    stat = source.stat()
+    edit(source)
+    os.utime(source, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+CHANGES = {
+    "edited in place (should)": edit,
+    "the same, time restored (should)": edit_restoring_time,
+    "only touched (should not)": os.utime,
+}
+
+
 def print_edits(everybody: list[Contender]) -> None:
-    print("\n| who works again | edited in place, time restored (should) | only touched (should not) |\n|---|---|---|")
+    print(f"\n| who works again when the source is | {' | '.join(CHANGES)} |\n|---|{'---|' * len(CHANGES)}")
     for contender in everybody:
-        if not contender.source:
-            continue
-        answers = [works_again(contender, is_edited=is_edited) for is_edited in (True, False)]
-        print(f"| {contender.name} | {' | '.join(answers)} |")
+        if contender.source:
+            answers = [works_again(contender, change) for change in CHANGES.values()]
+            print(f"| {contender.name} | {' | '.join(answers)} |")
 
 
-def works_again(contender: Contender, *, is_edited: bool) -> str:
-    """Whether the program brings the results up to date after its source changed, or was only touched."""
+def works_again(contender: Contender, change: Callable[[Path], object]) -> str:
+    """Whether the program brings the results up to date after a change of its source."""
     with tempfile.TemporaryDirectory() as place:
         folder = make_up_to_date(contender, Path(place) / "graph", 1)
         if folder is None:
             return "does not run here"
         time.sleep(REST_S)
-        source, command = folder / contender.source, contender.command(1)
+        command = contender.command(1)
         run(command, folder)
-        stat = source.stat()
-        if is_edited:
-            with source.open("r+b") as stream:
-                stream.write(b"X")
-        os.utime(source, ns=(stat.st_atime_ns, stat.st_mtime_ns) if is_edited else None)
+        change(folder / contender.source)
         if contender.name == "synctalk":  # a plan, because the file is no video: its work would fail
-            plan = subprocess.run(
-                [*command[:-2], "explain", "d000"], cwd=folder, capture_output=True, text=True, check=True
-            )
-            return "yes" if "run" in plan.stdout.split()[1] else "no"
+            explain = [*command[:-2], "explain", *command[-1:]]
+            plan = subprocess.run(explain, cwd=folder, capture_output=True, text=True, check=True)
+            return "yes" if plan.stdout.split()[1] == "run" else "no"
         before = (folder / "d000" / "c.txt").stat()
         run(command, folder)
         after = (folder / "d000" / "c.txt").stat()
