@@ -12,7 +12,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +31,7 @@ _TEMPORARY = re.compile(r"^\..+\.(?P<pid>\d+)-(?P<start>\d*)\.[0-9a-f]{8}\.tmp$"
 def temporary_beside(target: Path) -> Path:
     """A unique hidden name in the folder of `target`, recognised by `sweep_leftovers`."""
     owner = f"{os.getpid()}-{read_start_token(os.getpid())}"
-    return target.with_name(f".{target.name}.{owner}.{secrets.token_hex(4)}.tmp")
+    return target.with_name(f".{target.name}.{owner}.{os.urandom(4).hex()}.tmp")
 
 
 @contextlib.contextmanager

@@ -16,7 +16,6 @@ from synctalk.pipeline.batch import BatchResult, BatchSummary, run_batch
 from synctalk.pipeline.interruption import StopFlag, stopping_on_signals
 from synctalk.pipeline.listing import BatchItem, find_items
 from synctalk.presets import PRESETS
-from synctalk.state import is_missing
 from synctalk.workspace import Workspace
 
 _log = get_logger(__name__)
@@ -101,7 +100,7 @@ def _settle(root: Path, options: list[str], item: BatchItem, *, skip_existing: b
 
 def _look(workspace: Workspace, args: argparse.Namespace) -> list[str] | None:
     """What its process would say if it had nothing to do; None where that has to be left to it."""
-    if args.video is not None or is_missing(workspace.state_file):
+    if args.video is not None or not workspace.state_file.exists():
         return None
     from synctalk.commands.order import compose_order, look_only  # noqa: PLC0415 - not needed where all is sealed
 
