@@ -76,7 +76,7 @@ def execute_run(args: argparse.Namespace) -> ExitCode:
             _log.info("%s", line)
         return ExitCode.DONE
     look = begin_look(workspace, args)
-    from synctalk.commands.order import compose_order, print_plan, run_order  # noqa: PLC0415 - a third of a short run
+    from synctalk.commands.order import compose_order, print_plan, run_order  # noqa: PLC0415 - most of what a look costs
     from synctalk.face.source import adopt_source  # noqa: PLC0415 - the same
 
     if args.video is not None:
