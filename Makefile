@@ -18,8 +18,8 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install -
 APART := mediapipe opencv-contrib-python-headless
 APART_LINES := ^(mediapipe|opencv-contrib-python-headless)==
 
-.PHONY: help demo test test-slow chaos chaos-full bench-snapshots check lint types floors docs format setup clean
-.PHONY: usable-python
+.PHONY: help demo test test-slow chaos chaos-full bench-snapshots bench-orchestration check lint types floors docs format
+.PHONY: setup clean usable-python
 
 help:
 	@echo "make demo       draw a presenter, train on it, make it say something new (minutes)"
@@ -29,6 +29,7 @@ help:
 	@echo "make bench-snapshots  what a snapshot costs, beside torch.save and Lightning"
 	@echo "make format     rewrite the code in the common format"
 	@echo "make setup      only set up .venv"
+	@echo "make bench-orchestration   what finding nothing to do costs, beside make, doit, DVC and Snakemake (minutes)"
 	@echo "make clean      remove .venv and all caches"
 
 demo: $(READY)
@@ -54,6 +55,8 @@ bench-snapshots: $(READY)
 	  lightning==2.5.5 pytorch-lightning==2.5.5 lightning-utilities==0.15.2 torchmetrics==1.8.2 \
 	  || echo "Lightning cannot be installed here; the table says so"
 	@PYTHONPATH=$(BENCH_LIGHTNING) $(BIN)/python bench/snapshots/compare.py
+bench-orchestration: $(READY)
+	@$(BIN)/python bench/orchestration/run.py
 
 check: lint types floors docs
 

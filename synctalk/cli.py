@@ -6,26 +6,30 @@ This is one of the two borders where errors are caught (the other is the runner,
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from synctalk import __version__
-from synctalk.commands import batch, check, demo, doctor, evaluate, render, run, status, stop
 from synctalk.errors import ExitCode, StoppedError, SynctalkError
 from synctalk.log import get_logger, start_console
 
 ROOT_VARIABLE = "SYNCTALK_ROOT"
 
-_COMMANDS = (demo, check, run, status, stop, render, evaluate, batch, doctor)
+_MODULE_OF = {
+    "demo": "demo", "check": "check", "run": "run", "explain": "run", "status": "status", "stop": "stop",
+    "render": "render", "evaluate": "evaluate", "batch": "batch", "doctor": "doctor",
+}  # fmt: skip
+"""Which module of `synctalk.commands` has which command; only the one that is called is imported."""
 _EPILOG = """exit codes: 0 done, 1 failed, 2 bad input, 3 state or lock problem,
 75 interrupted and resumable (run the same command again), 130 second Ctrl-C"""
 _log = get_logger(__name__)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of the whole program."""
+def build_parser(command: str = "") -> argparse.ArgumentParser:
+    """The parser of one command, or of the whole program when there is no command of that name."""
     parser = argparse.ArgumentParser(
         prog="synctalk",
         description="Turn one person's recordings into a talking face, on this machine.",
@@ -34,8 +38,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"synctalk {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in _COMMANDS:
-        command.add_parsers(commands, parents=[_shared_options()])
+    for module in [_MODULE_OF[command]] if command in _MODULE_OF else dict.fromkeys(_MODULE_OF.values()):
+        importlib.import_module(f"synctalk.commands.{module}").add_parsers(commands, parents=[_shared_options()])
     return parser
 
 
@@ -48,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    args = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    args = build_parser(*words[:1]).parse_args(words)
     start_console(debug=args.debug)
     try:
         return int(args.execute(args))

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from synctalk.errors import InputError
+from synctalk.presets import PRESETS
 
 FPS = 25
 AUDIO_RATE_HZ = 16_000
@@ -110,17 +111,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     syncnet: SyncnetSettings = SyncnetSettings()
     main: MainSettings = MainSettings()
     runtime: RuntimeSettings = RuntimeSettings()
-
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "draft": {
-        "preprocess": {"size_px": 128},
-        "syncnet": {"epochs": 16, "batch_size": 16, "lr": 1e-3},
-        "main": {"epochs": 10, "batch_size": 4, "channels": 32, "lr": 2e-3, "ema_decay": 0.99},
-    },
-    "standard": {"preprocess": {"size_px": 192}, "syncnet": {"epochs": 30}, "main": {"epochs": 100}},
-    "high": {"preprocess": {"size_px": 320}, "syncnet": {"epochs": 50}, "main": {"epochs": 100, "channels": 96}},
-}
 
 
 def load_settings(

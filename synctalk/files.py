@@ -12,7 +12,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,7 +34,7 @@ _permits: list[Callable[[], None]] = []
 def temporary_beside(target: Path) -> Path:
     """A unique hidden name in the folder of `target`, recognised by `sweep_leftovers`."""
     owner = f"{os.getpid()}-{read_start_token(os.getpid())}"
-    return target.with_name(f".{target.name}.{owner}.{secrets.token_hex(4)}.tmp")
+    return target.with_name(f".{target.name}.{owner}.{os.urandom(4).hex()}.tmp")
 
 
 @contextlib.contextmanager
@@ -101,10 +100,15 @@ def write_json(target: Path, value: object) -> None:
 
 
 def publish_json(target: Path, value: object) -> None:
+    """Replace `target` with `value` as JSON, as `publish_bytes` does."""
+    publish_bytes(target, msgspec.json.encode(value))
+
+
+def publish_bytes(target: Path, content: bytes) -> None:
     """Replace `target` atomically but without waiting for the disk: for live facts that are worthless after a crash."""
     temporary = temporary_beside(target)
     try:
-        temporary.write_bytes(msgspec.json.encode(value))
+        temporary.write_bytes(content)
         os.replace(temporary, target)
     except BaseException:
         _discard(temporary)

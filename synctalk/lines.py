@@ -25,8 +25,7 @@ def _training_outputs(workspace: Workspace, stage: str) -> list[Path]:
 
 
 def _source_video(workspace: Workspace, _settings: Settings) -> dict[str, Path]:
-    video = find_source(workspace)
-    return {video.name: video}
+    return {"source video": find_source(workspace)}
 
 
 def _named_files(paths: Mapping[str, str]) -> dict[str, Path]:
@@ -100,3 +99,20 @@ MAIN = Stage(
 FACE = StageGraph.build("face", (PREPROCESS, SYNCNET, MAIN))
 
 LINES = {FACE.name: FACE}
+
+
+def find_line(name: str) -> StageGraph:
+    """The line called `name`.
+
+    Raises:
+        InputError: There is none.
+    """
+    if name not in LINES:
+        raise InputError(f"there is no line {name!r}", hint=f"choose one of: {', '.join(sorted(LINES))}")
+    return LINES[name]
+
+
+def named_paths(settings: Settings) -> list[Path]:
+    """The files and folders outside the dataset that settings name."""
+    texts = (settings.syncnet.initial, settings.main.asr_model, settings.main.vgg_weights)
+    return [Path(text) for text in texts if text]

@@ -8,8 +8,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from synctalk.files import make_folder, translating_os_errors
-
 ROOT_LOGGER = "synctalk"
 
 
@@ -37,6 +35,8 @@ def logging_to(path: Path) -> Iterator[None]:
     Raises:
         StorageError: The file cannot be opened for writing.
     """
+    from synctalk.files import make_folder, translating_os_errors  # noqa: PLC0415 - a run with nothing to do skips it
+
     make_folder(path.parent)
     with translating_os_errors(path):
         handler = _LogFile(path, encoding="utf-8", errors="backslashreplace")

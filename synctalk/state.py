@@ -158,7 +158,7 @@ def read_state(path: Path, *, dataset: str) -> Loaded:
     Raises:
         StateError: A newer program wrote the file.
     """
-    if not path.exists() and not backup_of(path).exists():
+    if is_missing(path):
         return Loaded(new_state(dataset))
     notes: list[str] = []
     for candidate in (path, backup_of(path)):
@@ -168,6 +168,11 @@ def read_state(path: Path, *, dataset: str) -> Loaded:
         notes.append(f"{candidate.name} cannot be read ({found})")
     notes.append("the state is rebuilt from what is on disk")
     return Loaded(new_state(dataset), notes, needs_rebuild=True)
+
+
+def is_missing(path: Path) -> bool:
+    """Whether there is neither the state file nor its backup: nothing ran yet, or both were lost."""
+    return not path.exists() and not backup_of(path).exists()
 
 
 def set_aside(path: Path) -> Path | None:

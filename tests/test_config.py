@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synctalk.config import PRESETS, Settings, as_facts, load_settings, parse_overrides
+from synctalk.config import Settings, as_facts, load_settings, parse_overrides
 from synctalk.errors import InputError
+from synctalk.presets import PRESETS
 
 NOWHERE = Path("no-such-settings.toml")
 

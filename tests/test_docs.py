@@ -16,9 +16,10 @@ import pytest
 
 from synctalk import __version__, state
 from synctalk.cli import build_parser
-from synctalk.config import PRESETS, Settings, load_settings
+from synctalk.config import Settings, load_settings
 from synctalk.errors import ExitCode
 from synctalk.lines import LINES
+from synctalk.presets import PRESETS
 from synctalk.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from synctalk.config import PRESETS
-from synctalk.errors import ExitCode, InputError
+from synctalk.commands.run import add_run_options, begin_look, recall_run
+from synctalk.errors import ExitCode, InputError, SynctalkError
 from synctalk.files import write_json
 from synctalk.log import get_logger
+from synctalk.pipeline.batch import BatchResult, BatchSummary, run_batch
 from synctalk.pipeline.interruption import StopFlag, stopping_on_signals
 from synctalk.pipeline.listing import BatchItem, find_items
+from synctalk.presets import PRESETS
 from synctalk.workspace import Workspace
-
-if TYPE_CHECKING:
-    from synctalk.pipeline.batch import BatchSummary
 
 _log = get_logger(__name__)
 
@@ -54,7 +54,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
         root=args.root,
         workers=args.workers,
         options=options,
-        should_skip=_is_prepared(args.root) if args.skip_existing else lambda _item: False,
+        settle=partial(_settle, args.root, options, skip_existing=args.skip_existing),
         results_file=args.results_file,
     )
 
@@ -65,7 +65,7 @@ def carry_out(
     root: Path,
     workers: int,
     options: list[str],
-    should_skip: Callable[[BatchItem], bool],
+    settle: Callable[[BatchItem], BatchResult | None],
     results_file: Path,
 ) -> ExitCode:
     """Run `items` with signals heard, write the results, print a summary.
@@ -73,23 +73,52 @@ def carry_out(
     Raises:
         InputError: Two items have one name.
     """
-    from synctalk.pipeline.batch import run_batch  # noqa: PLC0415 - joblib loads numpy, which other commands do without
-
     _refuse_twins(items)
     if not items:
         _log.info("there is nothing to do: no recordings were found")
     stop = StopFlag()
     with stopping_on_signals(stop):
         summary = run_batch(
-            items, root=root, workers=workers, options=options, should_stop=stop.is_raised, should_skip=should_skip
+            items, root=root, workers=workers, options=options, should_stop=stop.is_raised, settle=settle
         )
     write_json(results_file, summary)
     _print_summary(summary, results_file)
     return summary.exit_code
 
 
-def _is_prepared(root: Path) -> Callable[[BatchItem], bool]:
-    return lambda item: (Workspace(root, item.name).face / "report.json").is_file()
+def _settle(root: Path, options: list[str], item: BatchItem, *, skip_existing: bool) -> BatchResult | None:
+    """The result of an item for which no process has to be started."""
+    workspace = Workspace(root, item.name)
+    if skip_existing and (workspace.face / "report.json").is_file():
+        return BatchResult(item.name, item.video_path, "skipped", 0, 0.0)
+    args = _run_parser().parse_args(item.words(root, options))
+    said = recall_run(workspace, args) or _look(workspace, args)
+    if said is None:
+        return None
+    return BatchResult(item.name, item.video_path, "success", 0, 0.0, stderr="".join(f"{line}\n" for line in said))
+
+
+def _look(workspace: Workspace, args: argparse.Namespace) -> list[str] | None:
+    """What its process would say if it had nothing to do; None where that has to be left to it."""
+    if args.video is not None or not workspace.state_file.exists():
+        return None
+    from synctalk.commands.order import compose_order, look_only  # noqa: PLC0415 - not needed where all is sealed
+
+    look = begin_look(workspace, args)
+    try:
+        return look_only(compose_order(workspace, args), look)
+    except SynctalkError as error:
+        _log.debug("%s is left to its process: %s", workspace.name, error)
+        return None
+
+
+@cache
+def _run_parser() -> argparse.ArgumentParser:
+    """Reads the words of an item as the process for it would."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--root", type=Path)
+    add_run_options(parser)
+    return parser
 
 
 def _refuse_twins(items: list[BatchItem]) -> None:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synctalk.commands.run import run_order
+from synctalk.commands.order import run_order
 from synctalk.config import load_settings, parse_overrides
 from synctalk.errors import ExitCode
 from synctalk.lines import FACE

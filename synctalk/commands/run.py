@@ -1,31 +1,24 @@
-"""`synctalk run` and `synctalk explain`: carry out a line, or say what would happen."""
+"""`synctalk run` and `synctalk explain`: carry out a line, or say what would happen.
+
+The parts that work are imported where they are called: a run with nothing to do ends before it needs them.
+"""
 
 from __future__ import annotations
 
 import argparse
 import re
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from synctalk.config import PRESETS, Settings, load_settings, parse_overrides
-from synctalk.errors import ExitCode, InputError, StoppedError
-from synctalk.face.asr import check_asr
-from synctalk.face.source import adopt_source
-from synctalk.lines import LINES
+from synctalk.errors import ExitCode, InputError
 from synctalk.log import get_logger
-from synctalk.pipeline.freshness import Decision
-from synctalk.pipeline.interruption import StopFlag, stopping_on_signals
-from synctalk.pipeline.leash import take_leash
-from synctalk.pipeline.runner import Order, Runner, RunReport
-from synctalk.pipeline.supervisor import Patience, Supervisor
+from synctalk.presets import PRESETS
+from synctalk.seal import Look, recall
 from synctalk.workspace import Workspace
 
+_MOST_RESTARTS = 5
 _UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_LEAST_BUDGET_S = 0.001
 _log = get_logger(__name__)
 
 
@@ -34,15 +27,7 @@ def add_parsers(commands: Any, *, parents: list[argparse.ArgumentParser]) -> Non
     run = commands.add_parser(
         "run", parents=parents, help="make a face from a video; continue where an earlier run stopped"
     )
-    _add_order_options(run)
-    run.add_argument("--video", type=Path, help="the recording; becomes dataset/NAME/source.*")
-    run.add_argument("--dry-run", action="store_true", help="only print what would run, and why")
-    run.add_argument("--budget", type=parse_duration, metavar="TIME", help="stop resumably after 90s, 10m or 2h")
-    run.add_argument("--supervise", action="store_true", help="start the run again when it crashes or is killed")
-    run.add_argument(
-        "--max-restarts", type=int, default=Patience().most_restarts, metavar="N",
-        help="how often, with --supervise (default: %(default)s)",
-    )  # fmt: skip
+    add_run_options(run)
     run.set_defaults(execute=execute_run)
 
     explain = commands.add_parser("explain", parents=parents, help="say what a run would do now, and why")
@@ -51,9 +36,22 @@ def add_parsers(commands: Any, *, parents: list[argparse.ArgumentParser]) -> Non
     explain.set_defaults(execute=execute_explain)
 
 
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `run`."""
+    _add_order_options(parser)
+    parser.add_argument("--video", type=Path, help="the recording; becomes dataset/NAME/source.*")
+    parser.add_argument("--dry-run", action="store_true", help="only print what would run, and why")
+    parser.add_argument("--budget", type=parse_duration, metavar="TIME", help="stop resumably after 90s, 10m or 2h")
+    parser.add_argument("--supervise", action="store_true", help="start the run again when it crashes or is killed")
+    parser.add_argument(
+        "--max-restarts", type=int, default=_MOST_RESTARTS, metavar="N",
+        help="how often, with --supervise (default: %(default)s)",
+    )  # fmt: skip
+
+
 def _add_order_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="the dataset: the folder dataset/NAME")
-    parser.add_argument("--line", choices=sorted(LINES), default="face", help="which line (default: %(default)s)")
+    parser.add_argument("--line", metavar="LINE", default="face", help="which line (default: %(default)s)")
     parser.add_argument("--until", metavar="STAGE", help="stop after this stage")
     parser.add_argument(
         "--force",
@@ -78,56 +76,59 @@ def execute_run(args: argparse.Namespace) -> int:
         SynctalkError: Whatever stopped it.
     """
     workspace = Workspace(args.root, args.name)
+    said = None if args.dry_run else recall_run(workspace, args)
+    if said is not None:
+        for line in said:
+            _log.info("%s", line)
+        return ExitCode.DONE
+    look = begin_look(workspace, args)
+    from synctalk.commands.order import (  # noqa: PLC0415 - most of what a look costs
+        adopt_recording,
+        compose_order,
+        print_plan,
+        run_order,
+        supervise,
+    )
+
     if args.video is not None:
-        stop = StopFlag()
-        with stopping_on_signals(stop):
-            adopt_source(workspace, args.video, is_dry_run=args.dry_run, should_stop=stop.is_raised)
-        if stop.is_raised():
-            raise StoppedError
+        adopt_recording(workspace, args.video, is_dry_run=args.dry_run)
     order = compose_order(workspace, args)
     if args.dry_run:
-        for line in describe_plan(Runner(order).plan()):
-            print(line)
+        print_plan(order, as_json=False)
         return ExitCode.DONE
     if args.supervise:
-        return supervise(order, args)
-    return run_order(order, again=command_to_go_on(args), budget_s=args.budget)
+        return supervise(
+            order,
+            words=[args.name, *_options(args), *(["--debug"] if args.debug else [])],
+            again=command_to_go_on(args),
+            most_restarts=args.max_restarts,
+            budget_s=args.budget,
+        )
+    return run_order(order, again=command_to_go_on(args), budget_s=args.budget, look=look)
 
 
-def supervise(order: Order, args: argparse.Namespace) -> int:
-    """Run `order` in child processes that are started again when they crash; returns the last one's exit code.
+def execute_explain(args: argparse.Namespace) -> ExitCode:
+    """Print the plan with reasons."""
+    from synctalk.commands.order import compose_order, print_plan  # noqa: PLC0415 - as above
 
-    Raises:
-        StageError: It cannot get further.
-    """
-
-    def compose(force: str | None, budget_s: float | None) -> list[str]:
-        forced = [] if force is None else ["--force", force]
-        budget = [] if budget_s is None else ["--budget", f"{max(budget_s, _LEAST_BUDGET_S):.3f}s"]
-        debug = ["--debug"] if args.debug else []
-        return [sys.executable, "-m", "synctalk", "run", args.name, *_options(args), *forced, *budget, *debug]
-
-    patience = Patience(most_restarts=args.max_restarts)
-    code = Supervisor(order, compose, patience=patience, budget_s=args.budget).run()
-    if code == ExitCode.INTERRUPTED:
-        _log.info("continue with: %s", command_to_go_on(args))
-    return code
+    print_plan(compose_order(Workspace(args.root, args.name), args), as_json=args.json)
+    return ExitCode.DONE
 
 
-def run_order(order: Order, *, again: str, budget_s: float | None = None) -> ExitCode:
-    """Run `order` with signals heard, and say how it ended and what to do next.
+def recall_run(workspace: Workspace, args: argparse.Namespace) -> list[str] | None:
+    """What the last such run said, when it had nothing to do and nothing moved since; None when it takes a look."""
+    return recall(workspace.seal_file, lock=workspace.lock_file, dataset=workspace.dataset, order=_facts_of(args))
 
-    Args:
-        order: What to run.
-        again: The command line that goes on after an interruption; a supervisor tells its own.
-        budget_s: After how many seconds to stop resumably; None for never.
-    """
-    leash = take_leash()
-    stop = StopFlag(budget_s=budget_s, leash=leash)
-    with stopping_on_signals(stop):
-        report = Runner(order, stop=stop, restart_reason=leash.restart_reason if leash else "").run()
-    _conclude(order, report, "" if leash else again)
-    return report.exit_code
+
+def begin_look(workspace: Workspace, args: argparse.Namespace) -> Look:
+    """A look at what `recall_run` may then recall."""
+    return Look(workspace.dataset, _facts_of(args), files=[] if args.video is None else [args.video])
+
+
+def _facts_of(args: argparse.Namespace) -> dict[str, object]:
+    """Everything in the options that can change what has to be done."""
+    names = ("line", "until", "force", "preset", "epochs", "continue_training", "set")
+    return {"video": args.video and str(args.video), **{name: getattr(args, name) for name in names}}
 
 
 def command_to_go_on(args: argparse.Namespace) -> str:
@@ -135,7 +136,7 @@ def command_to_go_on(args: argparse.Namespace) -> str:
     words = ["synctalk", "run", args.name, *_options(args)]
     words += [] if args.budget is None else ["--budget", f"{args.budget:g}s"]
     words += ["--supervise"] if args.supervise else []
-    words += [] if args.max_restarts == Patience().most_restarts else ["--max-restarts", str(args.max_restarts)]
+    words += [] if args.max_restarts == _MOST_RESTARTS else ["--max-restarts", str(args.max_restarts)]
     return shlex.join(words)
 
 
@@ -156,54 +157,6 @@ def _options(args: argparse.Namespace) -> list[str]:
     return words
 
 
-def execute_explain(args: argparse.Namespace) -> ExitCode:
-    """Print the plan with reasons."""
-    plan = Runner(compose_order(Workspace(args.root, args.name), args)).plan()
-    if args.json:
-        print(msgspec.json.encode([_as_facts(decision) for decision in plan]).decode())
-    else:
-        print("\n".join(describe_plan(plan)))
-    return ExitCode.DONE
-
-
-def compose_order(workspace: Workspace, args: argparse.Namespace) -> Order:
-    """The order that parsed options describe.
-
-    Raises:
-        InputError: A setting, preset or stage that does not exist.
-    """
-    overrides: dict[str, object] = dict(parse_overrides(args.set))
-    if args.epochs is not None:
-        overrides["main.epochs"] = args.epochs
-    settings = load_settings(workspace.settings_file, preset=args.preset, overrides=overrides)
-    _check_audio_features(settings)
-    return Order(
-        workspace=workspace,
-        graph=LINES[args.line],
-        settings=settings,
-        until=args.until,
-        force=args.force,
-        continue_training=args.continue_training,
-    )
-
-
-def _check_audio_features(settings: Settings) -> None:
-    """Refuse audio features that cannot be made here before anything else is done."""
-    main = settings.main
-    if main.arch == "unet328":
-        check_asr(main.asr, main.asr_model)
-    elif main.asr != "ave":
-        raise InputError(
-            f"main.asr={main.asr} is for the older network; mouthnet learns its own audio features",
-            hint=f"leave it out, or add --set main.arch=unet328 to use {main.asr}",
-        )
-
-
-def describe_plan(plan: list[Decision]) -> list[str]:
-    """One line per stage: verdict and reasons."""
-    return [f"{decision.stage.name:<12} {decision.verdict.value:<7} {'; '.join(decision.reasons)}" for decision in plan]
-
-
 def parse_duration(text: str) -> float:
     """Seconds in `90`, `90s`, `10m`, `1.5h` or `2d`.
 
@@ -214,29 +167,6 @@ def parse_duration(text: str) -> float:
     if not found or float(found[1]) <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time; write 90s, 10m or 2h")
     return float(found[1]) * _UNITS_S[found[2]]
-
-
-def _conclude(order: Order, report: RunReport, again: str) -> None:
-    if report.exit_code is ExitCode.INTERRUPTED:
-        how = f". Continue with: {again}" if again else ""
-        _log.info("interrupted in stage %s; nothing is lost%s", report.stopped_in, how)
-        return
-    name = shlex.quote(order.workspace.name)
-    main = order.workspace.training("main")
-    if (main / "best.pth").is_file():
-        _log.info("losses:  %s", main / "loss_history.png")
-        _log.info("preview: %s", main / "preview.mp4")
-        _log.info("next:    synctalk render %s --audio SPEECH.wav --out result/%s.mp4", name, name)
-
-
-def _as_facts(decision: Decision) -> dict[str, object]:
-    return {
-        "stage": decision.stage.name,
-        "verdict": decision.verdict.value,
-        "reasons": list(decision.reasons),
-        "fingerprint": msgspec.to_builtins(decision.fingerprint),
-        "target_epochs": decision.target_epochs,
-    }
 
 
 def require_finished(workspace: Workspace) -> None:

@@ -23,6 +23,7 @@ from synctalk.face.facearea import FaceArea, face_area
 from synctalk.face.framewalk import legs
 from synctalk.face.opening import mouth_opening
 from synctalk.face.recording import Recording, open_recording
+from synctalk.face.source import find_source
 from synctalk.media.crop import Box, find_jumps, warp
 from synctalk.media.video import FrameReader
 from synctalk.workspace import Workspace
@@ -161,8 +162,8 @@ def open_footage(workspace: Workspace) -> Footage:
     again = f"synctalk run {shlex.quote(workspace.name)} --until preprocess"
     facts = _read_facts(workspace.face / "source.json", again)
     path = workspace.dataset / facts.video
-    if not path.is_file():
-        raise InputError(f"the source video {path} is gone", hint=f"put it back, or give another: {again} --video FILE")
+    if not path.is_file():  # it may have been renamed: that changes no result, so nothing was prepared again
+        path = find_source(workspace)
     reader = FrameReader(path)
     if (reader.width, reader.height) != (facts.width, facts.height):
         raise InputError(f"{path} is not the video that was prepared: its size differs", hint=again)

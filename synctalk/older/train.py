@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synctalk.cli import main as synctalk
-from synctalk.config import PRESETS
 from synctalk.errors import SynctalkError
 from synctalk.log import get_logger, start_console
 from synctalk.older.roots import root_of
+from synctalk.presets import PRESETS
 
 _log = get_logger(__name__)
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
-from joblib import Parallel, delayed
 
 from synctalk.errors import ExitCode
 from synctalk.log import get_logger
@@ -65,7 +64,7 @@ def run_batch(
     workers: int,
     options: Sequence[str] = (),
     should_stop: Callable[[], bool],
-    should_skip: Callable[[BatchItem], bool] = lambda _item: False,
+    settle: Callable[[BatchItem], BatchResult | None] = lambda _item: None,
 ) -> BatchSummary:
     """Run all `items`, at most `workers` at a time.
 
@@ -73,7 +72,7 @@ def run_batch(
         root: Folder with dataset/ and checkpoint/.
         options: Words added to every command line.
         should_stop: Asked all the time; children then get SIGTERM and end resumably.
-        should_skip: Items that are not even started.
+        settle: The result of an item that needs no process, None for all others.
 
     Returns:
         All results, in the order of `items`.
@@ -83,16 +82,21 @@ def run_batch(
     def run_one(item: BatchItem) -> BatchResult:
         if should_stop():
             return BatchResult(item.name, item.video_path, "interrupted", int(ExitCode.INTERRUPTED), 0.0)
-        if should_skip(item):
-            result = BatchResult(item.name, item.video_path, "skipped", 0, 0.0)
-        else:
-            result = _run_child(item, item.command(root, options), should_stop)
+        result = _run_child(item, item.command(root, options), should_stop)
         counter.report(result)
         return result
 
-    # Threads only wait for their child; the work is in the processes.
-    results = Parallel(n_jobs=max(1, workers), prefer="threads")(delayed(run_one)(item) for item in items)
-    return summarise(list(results))
+    results = {item.name: result for item in items if (result := settle(item))}
+    for result in results.values():
+        counter.report(result)
+    waiting = [item for item in items if item.name not in results]
+    if waiting:
+        from joblib import Parallel, delayed  # noqa: PLC0415 - loads numpy, which a batch with nothing to do does not need
+
+        # Threads only wait for their child; the work is in the processes.
+        ended = Parallel(n_jobs=max(1, workers), prefer="threads")(delayed(run_one)(item) for item in waiting)
+        results |= {result.name: result for result in ended}
+    return summarise([results[item.name] for item in items])
 
 
 def summarise(results: list[BatchResult]) -> BatchSummary:

@@ -14,6 +14,7 @@ import msgspec
 import xxhash
 
 from synctalk.config import Settings
+from synctalk.errors import InputError
 from synctalk.pipeline.stage import Stage
 from synctalk.pipeline.stat_cache import StatCache
 from synctalk.state import Fingerprint, Output, Record, Status
@@ -77,14 +78,23 @@ def take_fingerprint(
         upstream: Fingerprints of all stages before it.
 
     Raises:
-        InputError: An input is missing.
+        InputError: An input is missing or cannot be read.
     """
     return Fingerprint(
-        inputs={label: cache.hash_of(path) for label, path in stage.inputs(workspace, settings).items()},
+        inputs={label: _hash_input(label, path, cache) for label, path in stage.inputs(workspace, settings).items()},
         settings=stage.settings(settings),
         version=stage.version,
         upstream={name: digest_of(upstream[name]) for name in stage.needs},
     )
+
+
+def _hash_input(label: str, path: Path, cache: StatCache) -> str:
+    try:
+        return cache.hash_of(path)
+    except OSError as error:
+        raise InputError(
+            f"cannot read {path} ({label}): {error.strerror}", hint="mend the file or its permissions, or name another"
+        ) from error
 
 
 class Judge:
@@ -123,15 +133,15 @@ class Judge:
         if changes:
             return Verdict.RUN, changes
         if stage.is_training:
-            return self._judge_training(record, target_epochs)
+            return self._judge_training(stage, record, target_epochs)
         if record.status is not Status.DONE:
             return Verdict.RESUME, [_unfinished(record)]
-        damage = list(name_damage(record.outputs, self._workspace, self._cache))
+        damage = self._name_damage(stage, record)
         return (Verdict.RUN, damage) if damage else (Verdict.SKIP, ["nothing changed since it was done"])
 
-    def _judge_training(self, record: Record, target: int) -> tuple[Verdict, Sequence[str]]:
+    def _judge_training(self, stage: Stage, record: Record, target: int) -> tuple[Verdict, Sequence[str]]:
         is_done = record.status is Status.DONE
-        damage = list(name_damage(record.outputs, self._workspace, self._cache)) if is_done else []
+        damage = self._name_damage(stage, record) if is_done else []
         if damage:
             return Verdict.RESUME, damage
         count = f"{record.epochs} of {target} epochs"
@@ -139,10 +149,21 @@ class Judge:
             return Verdict.SKIP, [f"nothing changed since it was done ({count})"]
         is_sufficient = SUFFICIENT_SHARE * target < record.epochs < target
         if is_sufficient and not self._wishes.continue_training:
+            lost = [] if is_done else list(name_missing(stage.outputs(self._workspace), self._workspace))
+            if lost:
+                return Verdict.RESUME, lost
             return Verdict.SKIP, [f"{count} are sufficient; --continue_training finishes them"]
         if is_done:
             return Verdict.RESUME, [f"the target was raised to {target} epochs; {record.epochs} are done"]
         return Verdict.RESUME, [f"{_unfinished(record)} after {count}"]
+
+    def _name_damage(self, stage: Stage, record: Record) -> list[str]:
+        known = {output.path for output in record.outputs}
+        promised = [str(path.relative_to(self._workspace.root)) for path in stage.outputs(self._workspace)]
+        return [
+            *name_damage(record.outputs, self._workspace, self._cache),
+            *(f"output {path} is not recorded" for path in promised if path not in known),
+        ]
 
 
 def _unfinished(record: Record) -> str:
@@ -185,8 +206,23 @@ def name_damage(outputs: Sequence[Output], workspace: Workspace, cache: StatCach
             yield f"output {output.path} belongs to another dataset"
         elif not path.is_file():
             yield f"output {output.path} is missing"
-        elif path.stat().st_size != output.size or cache.hash_of(path) != output.hash:
+        elif path.stat().st_size != output.size or _hash_output(path, cache) != output.hash:
             yield f"output {output.path} is not as it was made"
+
+
+def _hash_output(path: Path, cache: StatCache) -> str:
+    """The hash of an output, an empty one when it cannot be read: then it has to be made again."""
+    try:
+        return cache.hash_of(path)
+    except OSError:
+        return ""
+
+
+def name_missing(paths: Sequence[Path], workspace: Workspace) -> Iterator[str]:
+    """Every one of `paths` that is missing or empty, as sentences."""
+    for path in paths:
+        if not path.is_file() or not path.stat().st_size:
+            yield f"output {path.relative_to(workspace.root)} is missing"
 
 
 def describe_outputs(paths: Sequence[Path], workspace: Workspace, cache: StatCache) -> list[Output]:

@@ -28,9 +28,12 @@ class BatchItem(msgspec.Struct, frozen=True):
 
     def command(self, root: Path, shared: Sequence[str]) -> list[str]:
         """The command line that does it."""
-        words = [sys.executable, "-m", "synctalk", "run", "--root", str(root)]
-        words += ["--video", self.video_path] if self.video_path else []
-        return [*words, *shared, *self.options, "--", self.name]
+        return [sys.executable, "-m", "synctalk", "run", *self.words(root, shared)]
+
+    def words(self, root: Path, shared: Sequence[str]) -> list[str]:
+        """What follows `synctalk run` in it."""
+        video = ["--video", self.video_path] if self.video_path else []
+        return ["--root", str(root), *video, *shared, *self.options, "--", self.name]
 
 
 def find_items(root: Path, source: Path | None) -> list[BatchItem]:

@@ -7,6 +7,7 @@ state file is rebuilt.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import platform
@@ -34,6 +35,7 @@ from synctalk.state import (
     Record,
     State,
     Status,
+    is_missing,
     is_older_file,
     read_state,
     save_state,
@@ -62,13 +64,18 @@ class Recorder:
         self._graph = graph
         self._state = State()
 
-    def look(self) -> None:
+    def look(self) -> bool:
         """Know the state on disk without changing anything.
+
+        Returns:
+            Whether the file is sound: `load` would leave it as it is.
 
         Raises:
             StateError: A newer program wrote it.
         """
-        self._state = self._read().state
+        loaded = self._read()
+        self._state = loaded.state
+        return not (loaded.needs_rebuild or is_older_file(self._workspace.state_file))
 
     def load(self) -> bool:
         """Know the state on disk and mend it where it is older or unreadable; the caller holds the lock.
@@ -116,7 +123,7 @@ class Recorder:
         record.error = None
         record.started_at, record.ended_at = utc_now(), ""
         record.host, record.pid, record.command = socket.gethostname(), os.getpid(), own_command()
-        record.versions = installed_versions()
+        record.versions = dict(installed_versions())
         self._commit(stage)
         return record
 
@@ -168,11 +175,15 @@ class Recorder:
 
     def _read(self) -> Loaded:
         loaded = read_state(self._workspace.state_file, dataset=self._workspace.name)
-        if loaded.needs_rebuild:
-            for stage in self._graph.stages:
-                record = read_record(stage, self._workspace)
-                if record is not None:
-                    loaded.state.stages[stage.name] = record
+        if not (loaded.needs_rebuild or is_missing(self._workspace.state_file)):
+            return loaded
+        for stage in self._graph.stages:
+            record = read_record(stage, self._workspace)
+            if record is not None:
+                loaded.state.stages[stage.name] = record
+                loaded.needs_rebuild = True
+        if not loaded.notes and loaded.needs_rebuild:
+            loaded.notes.append("the state file is gone; it is rebuilt from the records beside the results")
         return loaded
 
 
@@ -198,6 +209,7 @@ def _next_generation(record: Record) -> int:
     return max(record.generation + 1, int(time.time())) if record.started_at else record.generation
 
 
+@functools.cache
 def installed_versions() -> dict[str, str]:
     """Versions of this program, Python and the libraries that can bend a result."""
     versions = {"synctalk": __version__, "python": platform.python_version()}

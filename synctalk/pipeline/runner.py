@@ -17,6 +17,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from synctalk import files
 from synctalk.config import Settings
@@ -60,11 +61,17 @@ class Order:
 
 @dataclass
 class RunReport:
-    """What a run did: each decision, and how the run ended."""
+    """What a run did: each decision, the files whose content decided, and how the run ended."""
 
     decisions: list[Decision] = field(default_factory=list)
+    looked_at: set[Path] = field(default_factory=set)
     exit_code: ExitCode = ExitCode.DONE
     stopped_in: str = ""
+
+    @property
+    def had_nothing_to_do(self) -> bool:
+        """Whether every stage was skipped."""
+        return all(decision.verdict is Verdict.SKIP for decision in self.decisions)
 
 
 class Runner:
@@ -101,6 +108,21 @@ class Runner:
         self._recorder.look()
         return list(self._decisions())
 
+    def look(self) -> RunReport | None:
+        """Decide about every stage under the lock, start nothing, and remember the hashes.
+
+        Returns:
+            What a run with nothing to do would report; None when a run has something to do.
+
+        Raises:
+            SynctalkError: Whatever would also keep a run from starting.
+        """
+        with DatasetLock(self._workspace.lock_file, name=self._workspace.name):
+            is_sound = self._recorder.look()
+            report = RunReport(list(self._decisions()), self._cache.looked_at)
+            self._cache.save()
+        return report if is_sound and report.had_nothing_to_do else None
+
     def run(self) -> RunReport:
         """Run every stage that needs it, in order.
 
@@ -129,6 +151,7 @@ class Runner:
                 report.exit_code, report.stopped_in = ExitCode.INTERRUPTED, self._stages[decided].name
             finally:
                 self._cache.save()
+        report.looked_at = self._cache.looked_at
         return report
 
     def _lock(self) -> DatasetLock:
@@ -163,15 +186,14 @@ class Runner:
             files.sweep_leftovers(folder)
 
     def _carry_out(self, decision: Decision, report: RunReport) -> None:
-        reasons = "; ".join(decision.reasons)
         if decision.verdict is Verdict.SKIP:
-            _log.info("%s: skipped: %s", decision.stage.name, reasons)
+            _log.info("%s", describe_skip(decision))
             return
         if self._stop.is_raised():
             report.exit_code, report.stopped_in = ExitCode.INTERRUPTED, decision.stage.name
             return
         action = "running" if decision.verdict is Verdict.RUN else "continuing"
-        _log.info("%s: %s: %s", decision.stage.name, action, reasons)
+        _log.info("%s: %s: %s", decision.stage.name, action, "; ".join(decision.reasons))
         if self._execute(decision) is Outcome.INTERRUPTED:
             report.exit_code, report.stopped_in = ExitCode.INTERRUPTED, decision.stage.name
 
@@ -222,3 +244,8 @@ class Runner:
             names = ", ".join(str(path) for path in missing)
             raise StageError(f"stage {stage.name} ended without {names}", hint="this is a defect; please report it")
         return describe_outputs(paths, self._workspace, self._cache)
+
+
+def describe_skip(decision: Decision) -> str:
+    """What a run says about a stage it leaves alone."""
+    return f"{decision.stage.name}: skipped: {'; '.join(decision.reasons)}"

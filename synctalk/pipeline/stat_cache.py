@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from synctalk.files import content_hash, never, publish_json
-
-_RACY_NS = 2_000_000_000
+from synctalk.seal import RACY_NS
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -34,7 +34,13 @@ class _Entry(msgspec.Struct, frozen=True):
             now.ctime_ns,
             now.inode,
         )
-        return same and self.hashed_at_ns - max(self.mtime_ns, self.ctime_ns) > _RACY_NS
+        return same and self.hashed_at_ns - max(self.mtime_ns, self.ctime_ns) > RACY_NS
+
+
+class _Content(msgspec.Struct):
+    entries: dict[str, _Entry]
+    checksum: int
+    """Of the entries as JSON: one flipped bit in a hash would look like a changed file."""
 
 
 class StatCache:
@@ -50,6 +56,8 @@ class StatCache:
         self._should_stop = should_stop
         self._entries = _read(path)
         self._is_changed = False
+        self.looked_at: set[Path] = set()
+        """All files whose hash was asked for."""
 
     def hash_of(self, path: Path, *, is_own_work: bool = False) -> str:
         """The content hash of `path`, from the cache when nothing about the file changed.
@@ -63,6 +71,7 @@ class StatCache:
             StoppedError: Somebody asked to stop.
             OSError: The file is missing or cannot be read.
         """
+        self.looked_at.add(path)
         now = _describe(path, digest="")
         key = str(path)
         known = self._entries.get(key)
@@ -79,7 +88,7 @@ class StatCache:
         if self._is_changed and self._path.parent.is_dir():
             # Without it the next run reads the files once more, and the disk's trouble has been told by then.
             with contextlib.suppress(OSError):
-                publish_json(self._path, self._entries)
+                publish_json(self._path, _Content(self._entries, _checksum(self._entries)))
             self._is_changed = False
 
 
@@ -90,6 +99,11 @@ def _describe(path: Path, *, digest: str) -> _Entry:
 
 def _read(path: Path) -> dict[str, _Entry]:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, _Entry])
+        content = msgspec.json.decode(path.read_bytes(), type=_Content)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return {}
+    return content.entries if content.checksum == _checksum(content.entries) else {}
+
+
+def _checksum(entries: dict[str, _Entry]) -> int:
+    return zlib.crc32(msgspec.json.encode(entries))

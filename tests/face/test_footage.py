@@ -84,8 +84,13 @@ def test_with_a_damaged_description_is_refused(copied) -> None:
 
 def test_whose_video_is_gone_is_refused(copied) -> None:
     (copied.dataset / "source.mp4").unlink()
-    with pytest.raises(InputError, match="gone"):
+    with pytest.raises(InputError, match="no source video"):
         open_footage(copied)
+
+
+def test_whose_video_was_renamed_is_opened_under_its_new_name(copied) -> None:
+    renamed = (copied.dataset / "source.mp4").rename(copied.dataset / "holiday.mp4")
+    assert open_footage(copied).path == renamed
 
 
 def test_whose_video_has_another_size_is_refused(copied) -> None:

@@ -56,7 +56,7 @@ def test_editing_one_byte_of_the_recording_names_the_file(make_place, finished, 
     content[-1] ^= 1
     video.write_bytes(content)
     plan = place.call(*place.run_words("--dry-run")).stdout
-    assert "input anna.mp4 changed" in plan.splitlines()[0]
+    assert "input source video changed" in plan.splitlines()[0]
 
 
 def test_rendered_video_has_the_length_of_its_sound(finished, tmp_path: Path) -> None:

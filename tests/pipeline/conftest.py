@@ -93,6 +93,7 @@ class TinyLine:
             if self.stop_after_epochs is not None and epoch >= self.stop_after_epochs:
                 return StageResult(Outcome.INTERRUPTED)
             counter.write_text(str(epoch + 1))
+            (folder / "best.pth").write_text(counter.read_text())
             context.journal(epochs=epoch + 1, step=0, checkpoint=folder / f"epoch_{epoch + 1:04d}.pth")
         (folder / "best.pth").write_text(counter.read_text())
         return StageResult(Outcome.FINISHED)

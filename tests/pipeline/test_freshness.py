@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from synctalk.errors import InputError
 from synctalk.pipeline.freshness import digest_of, name_changes
 from synctalk.state import Fingerprint
 from synctalk.workspace import Workspace
@@ -125,3 +126,23 @@ def test_a_copied_dataset_never_takes_the_results_of_the_one_it_was_copied_from(
     assert "belongs to another dataset" in line.reasons("train")
     assert line.run() == ["prepare", "train", "export"]
     assert (line.workspace.training("train") / "best.pth").exists()
+
+
+def test_an_input_that_cannot_be_read_is_the_users_to_mend(line) -> None:
+    line.run()
+    source = line.workspace.dataset / "source.txt"
+    source.unlink()
+    source.symlink_to("/proc/self/mem")  # a file that opens and then refuses to be read, for every user
+    with pytest.raises(InputError, match=r"cannot read .*source\.txt"):
+        line.run()
+
+
+def test_an_output_that_cannot_be_read_is_made_again(line) -> None:
+    line.run()
+    output = line.workspace.face / "prepared.txt"
+    line.workspace.state_file.write_text(
+        line.workspace.state_file.read_text().replace('"size": 3', '"size": 0')  # what the odd file claims to be
+    )
+    output.unlink()
+    output.symlink_to("/proc/self/mem")
+    assert line.reasons("prepare") == "run: output dataset/anna/face/prepared.txt is not as it was made"

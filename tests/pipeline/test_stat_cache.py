@@ -18,7 +18,7 @@ from synctalk.pipeline.stat_cache import StatCache
 @pytest.fixture
 def settled_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file old enough for its hash to be believed."""
-    monkeypatch.setattr(stat_cache, "_RACY_NS", 1_000_000)
+    monkeypatch.setattr(stat_cache, "RACY_NS", 1_000_000)
     path = tmp_path / "video.mp4"
     path.write_bytes(b"abcdef")
     time.sleep(0.01)

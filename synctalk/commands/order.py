@@ -1,0 +1,180 @@
+"""From parsed options to an order, and carrying it out: what `run`, `explain` and `demo` share."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+import msgspec
+
+from synctalk.config import Settings, load_settings, parse_overrides
+from synctalk.errors import ExitCode, InputError, StoppedError
+from synctalk.face.asr import check_asr
+from synctalk.face.source import adopt_source
+from synctalk.files import publish_bytes
+from synctalk.lines import find_line, named_paths
+from synctalk.log import get_logger
+from synctalk.pipeline.freshness import Decision
+from synctalk.pipeline.interruption import StopFlag, stopping_on_signals
+from synctalk.pipeline.leash import take_leash
+from synctalk.pipeline.runner import Order, Runner, RunReport, describe_skip
+from synctalk.pipeline.supervisor import Patience, Supervisor
+from synctalk.seal import Look
+from synctalk.workspace import Workspace
+
+_LEAST_BUDGET_S = 0.001
+_log = get_logger(__name__)
+
+
+def compose_order(workspace: Workspace, args: argparse.Namespace) -> Order:
+    """The order that parsed options describe.
+
+    Raises:
+        InputError: A setting, preset, line or stage that does not exist.
+    """
+    overrides: dict[str, object] = dict(parse_overrides(args.set))
+    if args.epochs is not None:
+        overrides["main.epochs"] = args.epochs
+    settings = load_settings(workspace.settings_file, preset=args.preset, overrides=overrides)
+    _check_audio_features(settings)
+    return Order(
+        workspace=workspace,
+        graph=find_line(args.line),
+        settings=settings,
+        until=args.until,
+        force=args.force,
+        continue_training=args.continue_training,
+    )
+
+
+def _check_audio_features(settings: Settings) -> None:
+    """Refuse audio features that cannot be made here before anything else is done."""
+    main = settings.main
+    if main.arch == "unet328":
+        check_asr(main.asr, main.asr_model)
+    elif main.asr != "ave":
+        raise InputError(
+            f"main.asr={main.asr} is for the older network; mouthnet learns its own audio features",
+            hint=f"leave it out, or add --set main.arch=unet328 to use {main.asr}",
+        )
+
+
+def adopt_recording(workspace: Workspace, video: Path, *, is_dry_run: bool) -> None:
+    """Make a recording the source of a dataset, with signals heard.
+
+    Raises:
+        InputError: It cannot be used, or the dataset has another source.
+        StoppedError: A signal came.
+    """
+    stop = StopFlag()
+    with stopping_on_signals(stop):
+        adopt_source(workspace, video, is_dry_run=is_dry_run, should_stop=stop.is_raised)
+    if stop.is_raised():
+        raise StoppedError
+
+
+def run_order(order: Order, *, again: str, budget_s: float | None = None, look: Look | None = None) -> ExitCode:
+    """Run `order` with signals heard, and say how it ended and what to do next.
+
+    Args:
+        order: What to run.
+        again: The command line that goes on after an interruption; a supervisor tells its own.
+        budget_s: After how many seconds to stop resumably; None for never.
+        look: Begun before the order was composed; when nothing has to be done it is kept for the next run.
+    """
+    leash = take_leash()
+    stop = StopFlag(budget_s=budget_s, leash=leash)
+    with stopping_on_signals(stop):
+        report = Runner(order, stop=stop, restart_reason=leash.restart_reason if leash else "").run()
+    if report.exit_code is ExitCode.INTERRUPTED:
+        how = "" if leash else f". Continue with: {again}"
+        _log.info("interrupted in stage %s; nothing is lost%s", report.stopped_in, how)
+        return report.exit_code
+    for line in _conclude(order.workspace):
+        _log.info("%s", line)
+    if look is not None and report.had_nothing_to_do:
+        _keep(look, order, report)
+    return report.exit_code
+
+
+def supervise(order: Order, *, words: list[str], again: str, most_restarts: int, budget_s: float | None) -> int:
+    """Run `order` in child processes that are started again when they crash; returns the last one's exit code.
+
+    Args:
+        order: What to run.
+        words: Of the child's command line, after `synctalk run`.
+        again: The command line that goes on after an interruption.
+        most_restarts: How often in all.
+        budget_s: Of all children together.
+
+    Raises:
+        StageError: It cannot get further.
+    """
+
+    def compose(force: str | None, budget_s: float | None) -> list[str]:
+        forced = [] if force is None else ["--force", force]
+        budget = [] if budget_s is None else ["--budget", f"{max(budget_s, _LEAST_BUDGET_S):.3f}s"]
+        return [sys.executable, "-m", "synctalk", "run", *words, *forced, *budget]
+
+    code = Supervisor(order, compose, patience=Patience(most_restarts=most_restarts), budget_s=budget_s).run()
+    if code == ExitCode.INTERRUPTED:
+        _log.info("continue with: %s", again)
+    return code
+
+
+def look_only(order: Order, look: Look) -> list[str] | None:
+    """What a run with nothing to do would say; None when it has something to do. Starts nothing.
+
+    Raises:
+        SynctalkError: Whatever would also keep a run from starting.
+    """
+    report = Runner(order).look()
+    return None if report is None else _keep(look, order, report)
+
+
+def _conclude(workspace: Workspace) -> list[str]:
+    """Where the results are, once there are any."""
+    name, main = shlex.quote(workspace.name), workspace.training("main")
+    if not (main / "best.pth").is_file():
+        return []
+    return [
+        f"losses:  {main / 'loss_history.png'}",
+        f"preview: {main / 'preview.mp4'}",
+        f"next:    synctalk render {name} --audio SPEECH.wav --out result/{name}.mp4",
+    ]
+
+
+def _keep(look: Look, order: Order, report: RunReport) -> list[str]:
+    """Seal what was seen, and return what there is to say about it."""
+    workspace = order.workspace
+    lines = [*map(describe_skip, report.decisions), *_conclude(workspace)]
+    told = [workspace.settings_file, workspace.state_file, workspace.training("main") / "best.pth"]
+    seal = look.seal([*told, *named_paths(order.settings), *report.looked_at], lines)
+    try:
+        if seal is not None:
+            publish_bytes(workspace.seal_file, seal)
+    except OSError as error:  # it only saves time
+        _log.debug("the seal is not kept: %s", error)
+    return lines
+
+
+def print_plan(order: Order, *, as_json: bool) -> None:
+    """Print what a run would do: one line per stage with verdict and reasons, or everything as JSON."""
+    plan = Runner(order).plan()
+    if as_json:
+        print(msgspec.json.encode([_as_facts(decision) for decision in plan]).decode())
+        return
+    for decision in plan:
+        print(f"{decision.stage.name:<12} {decision.verdict.value:<7} {'; '.join(decision.reasons)}")
+
+
+def _as_facts(decision: Decision) -> dict[str, object]:
+    return {
+        "stage": decision.stage.name,
+        "verdict": decision.verdict.value,
+        "reasons": list(decision.reasons),
+        "fingerprint": msgspec.to_builtins(decision.fingerprint),
+        "target_epochs": decision.target_epochs,
+    }

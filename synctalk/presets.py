@@ -1,0 +1,16 @@
+"""How much quality, for how much time: the layer of settings between the defaults and everything a user says.
+
+Apart from `config.py` because the command line has to name them before it knows whether it needs any setting at all.
+"""
+
+from __future__ import annotations
+
+PRESETS: dict[str, dict[str, dict[str, int | float]]] = {
+    "draft": {
+        "preprocess": {"size_px": 128},
+        "syncnet": {"epochs": 16, "batch_size": 16, "lr": 1e-3},
+        "main": {"epochs": 10, "batch_size": 4, "channels": 32, "lr": 2e-3, "ema_decay": 0.99},
+    },
+    "standard": {"preprocess": {"size_px": 192}, "syncnet": {"epochs": 30}, "main": {"epochs": 100}},
+    "high": {"preprocess": {"size_px": 320}, "syncnet": {"epochs": 50}, "main": {"epochs": 100, "channels": 96}},
+}
