@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synctalk import faults
+from synctalk.digest import digest_of_fields
 from synctalk.errors import StateError, StorageError
 from synctalk.faults import FAIL_VARIABLE
 from synctalk.state import (
@@ -255,6 +256,7 @@ def test_fields_of_a_later_minor_version_are_lived_with(path: Path) -> None:
     save_state(path, new_state("anna"))
     raw = json.loads(path.read_text())
     raw["hint"] = {"of": "something"}
+    raw["digest"] = digest_of_fields(raw)
     path.write_text(json.dumps(raw))
     assert not read_state(path, dataset="anna").notes
 

@@ -15,9 +15,8 @@ import time
 from importlib import metadata
 from pathlib import Path
 
-import msgspec
-
 from synctalk import __version__, files
+from synctalk.digest import decode_with_digest, encode_with_digest
 from synctalk.errors import SynctalkError
 from synctalk.log import get_logger, logging_to
 from synctalk.pipeline.freshness import Decision, Verdict
@@ -159,7 +158,7 @@ class Recorder:
     def _commit(self, stage: Stage) -> None:
         save_state(self._workspace.state_file, self._state)
         folder = files.make_folder(stage.folder(self._workspace))
-        files.write_json(folder / RECORD_FILE, self._state.record(stage.name))
+        files.write_bytes(folder / RECORD_FILE, encode_with_digest(self._state.record(stage.name)))
 
     def _read(self) -> Loaded:
         loaded = read_state(self._workspace.state_file, dataset=self._workspace.name)
@@ -174,8 +173,8 @@ class Recorder:
 def read_record(stage: Stage, workspace: Workspace) -> Record | None:
     """The copy of a stage's record beside its results, from which a lost state file is rebuilt."""
     try:
-        return msgspec.json.decode((stage.folder(workspace) / RECORD_FILE).read_bytes(), type=Record)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return decode_with_digest((stage.folder(workspace) / RECORD_FILE).read_bytes(), Record)
+    except OSError:
         return None
 
 
