@@ -242,6 +242,8 @@ def _is_only_misnumbered(raw: dict[str, Any]) -> bool:
 
 
 _OLDER_STAGES = {"preprocessing": "preprocess", "syncnet_training": "syncnet", "main_training": "main"}
+_OLDER_HISTORY = {"epochs", "checkpoint", "checkpoints", "timestamp"}
+"""What has a place of its own in a record; everything else becomes its summary."""
 
 
 def is_older_pipeline(raw: dict[str, Any]) -> bool:
@@ -259,7 +261,7 @@ def migrate_older_pipeline(raw: dict[str, Any], *, dataset: str) -> State:
     """Carry what the older pipeline's file says into the present schema.
 
     Its `completed` flag is not trusted (it was set by any finished run, however short): a stage stays pending until
-    its outputs are found and verified. Epochs, checkpoint paths and the best loss are kept as history.
+    its outputs are found and verified. All that it says is kept as history.
     """
     state = new_state(dataset)
     for older_name, stage in _OLDER_STAGES.items():
@@ -271,9 +273,7 @@ def migrate_older_pipeline(raw: dict[str, Any], *, dataset: str) -> State:
         record.epochs = older["epochs"] if type(older.get("epochs")) is int else 0  # True is an int, too
         record.checkpoints = _older_checkpoints(older)[-CHECKPOINT_HISTORY:]
         record.ended_at = _older_time(older.get("timestamp"))
-        record.summary = {
-            key: older[key] for key in ("completed", "best_loss", "frame_count", "landmark_count") if key in older
-        }
+        record.summary = {key: value for key, value in older.items() if key not in _OLDER_HISTORY}
     return state
 
 

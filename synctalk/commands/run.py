@@ -19,6 +19,7 @@ from synctalk.log import get_logger
 from synctalk.pipeline.freshness import Decision
 from synctalk.pipeline.interruption import StopFlag, stopping_on_signals
 from synctalk.pipeline.runner import Order, Runner, RunReport
+from synctalk.state import read_state
 from synctalk.workspace import Workspace
 
 _UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -69,6 +70,7 @@ def execute_run(args: argparse.Namespace) -> ExitCode:
         SynctalkError: Whatever stopped it.
     """
     workspace = Workspace(args.root, args.name)
+    read_state(workspace.state_file, dataset=workspace.name)  # a newer program's dataset is refused before any change
     if args.video is not None:
         adopt_source(workspace, args.video, is_dry_run=args.dry_run)
     order = compose_order(workspace, args)
