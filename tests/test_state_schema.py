@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from synctalk.cli import main
+from synctalk.digest import digest_of_fields
 from synctalk.errors import ExitCode, StateError
 from synctalk.lines import FACE
 from synctalk.older import state as older_state
@@ -98,6 +99,22 @@ def test_once_carried_over_it_is_read_the_same_for_ever(golden: Path, workspace:
     assert after.state.stages == before.stages
     assert not after.notes
     assert not recorder.load(), "it was mended once and for all"
+
+
+@pytest.mark.parametrize("place", ["state", "record"])
+def test_what_a_later_version_added_to_this_schema_is_kept_beside(place: str, workspace: Workspace) -> None:
+    raw = json.loads((GOLDEN / "schema1_done.json").read_text())
+    (raw if place == "state" else raw["stages"]["main"])["mood"] = "good"
+    raw["digest"] = digest_of_fields(raw)
+    workspace.state_file.write_text(json.dumps(raw))
+    written = workspace.state_file.read_bytes()
+    recorder = Recorder(workspace, FACE)
+    assert recorder.load()
+    (kept,) = workspace.dataset.glob("*.set-aside-*")
+    assert kept.read_bytes() == written
+    known = read_state(GOLDEN / "schema1_done.json", dataset="anna").state
+    assert read_state(workspace.state_file, dataset="anna").state.stages == known.stages
+    assert not recorder.load()
 
 
 @pytest.mark.parametrize("golden", **named([path for path in PRESENT if "digest" in json.loads(path.read_text())]))

@@ -7,6 +7,7 @@ state file is rebuilt.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import platform
@@ -16,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 from synctalk import __version__, files
-from synctalk.digest import decode_with_digest, encode_with_digest
+from synctalk.digest import DIGEST, decode_with_digest, encode_with_digest
 from synctalk.errors import SynctalkError
 from synctalk.log import get_logger, logging_to
 from synctalk.pipeline.freshness import Decision, Verdict
@@ -80,7 +81,8 @@ class Recorder:
         for note in loaded.notes:
             _log.warning("%s: %s", self._workspace.name, note)
         self._state = loaded.state
-        if not (loaded.needs_rebuild or is_older_file(self._workspace.state_file)):
+        path = self._workspace.state_file
+        if not (loaded.needs_rebuild or is_older_file(path) or _has_unknown_fields(path)):
             return False
         kept = set_aside(self._workspace.state_file)
         if kept is not None:
@@ -168,6 +170,18 @@ class Recorder:
                 if record is not None:
                     loaded.state.stages[stage.name] = record
         return loaded
+
+
+def _has_unknown_fields(state_file: Path) -> bool:
+    """Whether a sound state file says more than this version would write again: a later one wrote it."""
+    if not state_file.exists():
+        return False
+    raw = json.loads(state_file.read_bytes())
+    records = raw.get("stages", {}).values()
+    return bool(
+        raw.keys() - {*State.__struct_fields__, DIGEST}
+        or any(record.keys() - set(Record.__struct_fields__) for record in records)
+    )
 
 
 def read_record(stage: Stage, workspace: Workspace) -> Record | None:

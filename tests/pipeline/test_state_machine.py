@@ -43,6 +43,7 @@ from synctalk.pipeline.interruption import StopFlag
 from synctalk.pipeline.recorder import RECORD_FILE, Recorder
 from synctalk.pipeline.runner import Order, Runner
 from synctalk.pipeline.stage import Outcome, Stage, StageContext, StageResult
+from synctalk.process import read_start_token
 from synctalk.state import Best, State, Status, backup_of
 from synctalk.workspace import Workspace
 
@@ -279,7 +280,7 @@ class Life(RuleBasedStateMachine):
                 is_whole = False
         event(f"refused: {not is_whole}")
         self.after_run(order, is_whole=is_whole)
-        self.expect_no_leftovers(order)
+        self.expect_no_leftovers(order, is_swept=is_whole)
 
     # -- changes that count, and changes that do not
 
@@ -471,9 +472,11 @@ class Life(RuleBasedStateMachine):
         assert epochs >= target or (epochs > 0.9 * target and not order.continue_training)
         return origin, epochs
 
-    def expect_no_leftovers(self, order: Order) -> None:
+    def expect_no_leftovers(self, order: Order, *, is_swept: bool = True) -> None:
+        """Whatever this process began is gone; so is, once swept, what dead ones left."""
+        owner = "" if is_swept else f"{os.getpid()}-{read_start_token(os.getpid())}."
         folders = [self.workspace.dataset, *(stage.folder(self.workspace) for stage in order.graph.until(order.until))]
-        assert [str(path) for folder in folders for path in folder.glob(".*.tmp")] == []
+        assert [str(path) for folder in folders for path in folder.glob(f".*.{owner}*.tmp")] == []
 
 
 def describe_decision(decision: Decision) -> tuple[str, ...]:
