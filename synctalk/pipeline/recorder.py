@@ -20,7 +20,7 @@ from synctalk import __version__, files
 from synctalk.digest import DIGEST, decode_with_digest, encode_with_digest
 from synctalk.errors import SynctalkError
 from synctalk.log import get_logger, logging_to
-from synctalk.pipeline.freshness import Decision, Verdict
+from synctalk.pipeline.freshness import FORCED, Decision, Verdict
 from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.stage import Journal, Outcome, Stage, StageResult
 from synctalk.process import own_command
@@ -99,7 +99,8 @@ class Recorder:
         stage = decision.stage
         record = self._state.record(stage.name)
         if decision.verdict is Verdict.RUN:
-            record = Record(generation=_next_generation(record), attempts=record.attempts)
+            generation = _next_generation(record, is_forced=FORCED in decision.reasons)
+            record = Record(generation=generation, attempts=record.attempts)
             self._state.stages[stage.name] = record
         record.status = Status.RUNNING
         record.fingerprint = decision.fingerprint
@@ -192,13 +193,14 @@ def read_record(stage: Stage, workspace: Workspace) -> Record | None:
         return None
 
 
-def _next_generation(record: Record) -> int:
+def _next_generation(record: Record, *, is_forced: bool) -> int:
     """The generation of a training that starts over; 0 for the first.
 
+    So it is for one of which every record was lost: its checkpoints are found again, unless it is to start over.
     The clock makes it larger than any before, also than those of a state file that was lost: checkpoints of the same or
     a later generation are resumed, older ones are not.
     """
-    return max(record.generation + 1, int(time.time())) if record.started_at else record.generation
+    return max(record.generation + 1, int(time.time())) if record.started_at or is_forced else record.generation
 
 
 def installed_versions() -> dict[str, str]:

@@ -347,6 +347,17 @@ class Life(RuleBasedStateMachine):
         if what in STAGES:
             self.unsure.add(what)
         self.is_state_damaged |= what == "state"
+        self.forget_what_is_lost()
+
+    @rule()
+    def lose_every_record(self) -> None:
+        for what in ("state", "backup", *STAGES):
+            self.place_of(what).unlink(missing_ok=True)
+        self.unsure |= set(STAGES)
+        self.is_state_damaged = True
+        self.forget_what_is_lost()
+
+    def forget_what_is_lost(self) -> None:
         if self.is_state_damaged:
             for stage in self.unsure:
                 self.made.pop(stage, None)
