@@ -200,7 +200,7 @@ def _next_generation(record: Record, *, is_forced: bool) -> int:
     The clock makes it larger than any before, also than those of a state file that was lost: checkpoints of the same or
     a later generation are resumed, older ones are not.
     """
-    return max(record.generation + 1, int(time.time())) if record.started_at or is_forced else record.generation
+    return max(record.generation + 1, time.time_ns() // 1000) if record.started_at or is_forced else record.generation
 
 
 def installed_versions() -> dict[str, str]:
