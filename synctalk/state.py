@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from synctalk import files
+from synctalk.digest import DIGEST, digest_of_fields, encode_with_digest, is_as_written
 from synctalk.errors import StateError
 
 SCHEMA_VERSION = 1
@@ -198,11 +199,11 @@ def backup_of(path: Path) -> Path:
 def _encode(state: State) -> bytes:
     """The state as JSON that is known to be readable."""
     try:
-        content = msgspec.json.encode(state)
+        content = encode_with_digest(state)
         msgspec.json.decode(content, type=State)
     except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise StateError(f"the state of {state.dataset!r} cannot be written: {error}") from error
-    return msgspec.json.format(content, indent=2) + b"\n"
+    return content
 
 
 def _parse(path: Path) -> dict[str, Any] | str:
@@ -223,13 +224,15 @@ def _decode(path: Path, *, dataset: str) -> State | str:
     if isinstance(raw, str):
         return raw
     version = raw.get("schema_version")
-    if isinstance(version, int | float) and version > SCHEMA_VERSION:
+    if isinstance(version, int | float) and version > SCHEMA_VERSION and not _is_only_misnumbered(raw):
         raise StateError(
             f"{path} was written by a newer synctalk (schema {version}, this one knows {SCHEMA_VERSION})",
             hint="upgrade synctalk; nothing was changed",
         )
     if not is_older_pipeline(raw) and version != SCHEMA_VERSION:
         return f"there is no schema_version {version}"
+    if not is_as_written(raw):
+        return "its content is not what was written"
     try:
         state = migrate_older_pipeline(raw, dataset=dataset) if is_older_pipeline(raw) else msgspec.convert(raw, State)
         _encode(state)
@@ -238,7 +241,14 @@ def _decode(path: Path, *, dataset: str) -> State | str:
     return state
 
 
+def _is_only_misnumbered(raw: dict[str, Any]) -> bool:
+    """Whether this version wrote it and only the number is damaged."""
+    return DIGEST in raw and raw[DIGEST] == digest_of_fields({**raw, "schema_version": SCHEMA_VERSION})
+
+
 _OLDER_STAGES = {"preprocessing": "preprocess", "syncnet_training": "syncnet", "main_training": "main"}
+_OLDER_HISTORY = {"epochs", "checkpoint", "checkpoints", "timestamp"}
+"""What has a place of its own in a record; everything else becomes its summary."""
 
 
 def is_older_pipeline(raw: dict[str, Any]) -> bool:
@@ -256,7 +266,7 @@ def migrate_older_pipeline(raw: dict[str, Any], *, dataset: str) -> State:
     """Carry what the older pipeline's file says into the present schema.
 
     Its `completed` flag is not trusted (it was set by any finished run, however short): a stage stays pending until
-    its outputs are found and verified. Epochs, checkpoint paths and the best loss are kept as history.
+    its outputs are found and verified. All that it says is kept as history.
     """
     state = new_state(dataset)
     for older_name, stage in _OLDER_STAGES.items():
@@ -268,9 +278,7 @@ def migrate_older_pipeline(raw: dict[str, Any], *, dataset: str) -> State:
         record.epochs = older["epochs"] if type(older.get("epochs")) is int else 0  # True is an int, too
         record.checkpoints = _older_checkpoints(older)[-CHECKPOINT_HISTORY:]
         record.ended_at = _older_time(older.get("timestamp"))
-        record.summary = {
-            key: older[key] for key in ("completed", "best_loss", "frame_count", "landmark_count") if key in older
-        }
+        record.summary = {key: value for key, value in older.items() if key not in _OLDER_HISTORY}
     return state
 
 

@@ -22,6 +22,7 @@ from synctalk.pipeline.leash import take_leash
 from synctalk.pipeline.runner import Order, Runner, RunReport, describe_skip
 from synctalk.pipeline.supervisor import Patience, Supervisor
 from synctalk.seal import Look
+from synctalk.state import read_state
 from synctalk.workspace import Workspace
 
 _LEAST_BUDGET_S = 0.001
@@ -66,8 +67,10 @@ def adopt_recording(workspace: Workspace, video: Path, *, is_dry_run: bool) -> N
 
     Raises:
         InputError: It cannot be used, or the dataset has another source.
+        StateError: A newer program wrote the dataset's state.
         StoppedError: A signal came.
     """
+    read_state(workspace.state_file, dataset=workspace.name)  # refused before any change
     stop = StopFlag()
     with stopping_on_signals(stop):
         adopt_source(workspace, video, is_dry_run=is_dry_run, should_stop=stop.is_raised)

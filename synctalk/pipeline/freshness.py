@@ -21,6 +21,7 @@ from synctalk.state import Fingerprint, Output, Record, Status
 from synctalk.workspace import Workspace
 
 SUFFICIENT_SHARE = 0.9
+FORCED = "asked for by --force"
 
 
 class Verdict(StrEnum):
@@ -126,7 +127,7 @@ class Judge:
         self, stage: Stage, record: Record, fingerprint: Fingerprint, target_epochs: int
     ) -> tuple[Verdict, Sequence[str]]:
         if stage.name in self._wishes.forced:
-            return Verdict.RUN, ["asked for by --force"]
+            return Verdict.RUN, [FORCED]
         if not record.started_at:
             return Verdict.RUN, ["it never ran", *record.reasons]
         changes = list(name_changes(record.fingerprint, fingerprint))

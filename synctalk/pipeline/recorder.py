@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import logging
 import os
 import platform
@@ -16,13 +17,12 @@ import time
 from importlib import metadata
 from pathlib import Path
 
-import msgspec
-
 from synctalk import __version__, files
+from synctalk.digest import DIGEST, decode_with_digest, encode_with_digest
 from synctalk.diskwait import DiskWait
 from synctalk.errors import SuspendedError, SynctalkError
 from synctalk.log import get_logger, logging_to
-from synctalk.pipeline.freshness import Decision, Verdict
+from synctalk.pipeline.freshness import FORCED, Decision, Verdict
 from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.stage import Journal, Outcome, Stage, StageResult
 from synctalk.process import own_command
@@ -75,7 +75,7 @@ class Recorder:
         """
         loaded = self._read()
         self._state = loaded.state
-        return not (loaded.needs_rebuild or is_older_file(self._workspace.state_file))
+        return not _needs_rewriting(loaded, self._workspace.state_file)
 
     def load(self) -> bool:
         """Know the state on disk and mend it where it is older or unreadable; the caller holds the lock.
@@ -91,7 +91,7 @@ class Recorder:
         for note in loaded.notes:
             _log.warning("%s: %s", self._workspace.name, note)
         self._state = loaded.state
-        if not (loaded.needs_rebuild or is_older_file(self._workspace.state_file)):
+        if not _needs_rewriting(loaded, self._workspace.state_file):
             return False
         kept = set_aside(self._workspace.state_file)
         if kept is not None:
@@ -113,7 +113,8 @@ class Recorder:
         stage = decision.stage
         record = self._state.record(stage.name)
         if decision.verdict is Verdict.RUN:
-            record = Record(generation=_next_generation(record), attempts=record.attempts)
+            generation = _next_generation(record, is_forced=FORCED in decision.reasons)
+            record = Record(generation=generation, attempts=record.attempts)
             self._state.stages[stage.name] = record
         record.status = Status.RUNNING
         record.fingerprint = decision.fingerprint
@@ -171,7 +172,7 @@ class Recorder:
     def _commit(self, stage: Stage) -> None:
         save_state(self._workspace.state_file, self._state)
         folder = files.make_folder(stage.folder(self._workspace))
-        files.write_json(folder / RECORD_FILE, self._state.record(stage.name))
+        files.write_bytes(folder / RECORD_FILE, encode_with_digest(self._state.record(stage.name)))
 
     def _read(self) -> Loaded:
         loaded = read_state(self._workspace.state_file, dataset=self._workspace.name)
@@ -192,21 +193,38 @@ def _end(record: Record, seconds: float) -> None:
     record.seconds += round(seconds, 1)
 
 
+def _needs_rewriting(loaded: Loaded, state_file: Path) -> bool:
+    return loaded.needs_rebuild or is_older_file(state_file) or _has_unknown_fields(state_file)
+
+
+def _has_unknown_fields(state_file: Path) -> bool:
+    """Whether a sound state file says more than this version would write again: a later one wrote it."""
+    if not state_file.exists():
+        return False
+    raw = json.loads(state_file.read_bytes())
+    records = raw.get("stages", {}).values()
+    return bool(
+        raw.keys() - {*State.__struct_fields__, DIGEST}
+        or any(record.keys() - set(Record.__struct_fields__) for record in records)
+    )
+
+
 def read_record(stage: Stage, workspace: Workspace) -> Record | None:
     """The copy of a stage's record beside its results, from which a lost state file is rebuilt."""
     try:
-        return msgspec.json.decode((stage.folder(workspace) / RECORD_FILE).read_bytes(), type=Record)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return decode_with_digest((stage.folder(workspace) / RECORD_FILE).read_bytes(), Record)
+    except OSError:
         return None
 
 
-def _next_generation(record: Record) -> int:
+def _next_generation(record: Record, *, is_forced: bool) -> int:
     """The generation of a training that starts over; 0 for the first.
 
+    So it is for one of which every record was lost: its checkpoints are found again, unless it is to start over.
     The clock makes it larger than any before, also than those of a state file that was lost: checkpoints of the same or
     a later generation are resumed, older ones are not.
     """
-    return max(record.generation + 1, int(time.time())) if record.started_at else record.generation
+    return max(record.generation + 1, time.time_ns() // 1000) if record.started_at or is_forced else record.generation
 
 
 @functools.cache

@@ -28,6 +28,7 @@ import pytest
 from synctalk import lines, seal
 from synctalk.cli import main
 from synctalk.config import Settings, load_settings
+from synctalk.digest import digest_of_fields
 from synctalk.pipeline import stat_cache
 from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.stage import Outcome, Stage, StageContext, StageResult
@@ -76,6 +77,7 @@ class Place:
         """Write other facts into the state file and the copy beside the results."""
         raw = json.loads(self.state.read_bytes())
         raw["stages"][stage] |= facts
+        raw["digest"] = digest_of_fields(raw)
         self.state.write_text(json.dumps(raw))
 
     def set_stage(self, name: str, **facts: Any) -> None:

@@ -89,6 +89,18 @@ def test_force_starts_a_new_generation_and_keeps_the_old_one(line) -> None:
     assert (line.workspace.training("train") / "generation_0.txt").read_text() == "10"
 
 
+def test_force_starts_over_even_when_every_record_is_lost(line) -> None:
+    line.run()
+    for path in (
+        line.workspace.state_file,
+        backup_of(line.workspace.state_file),
+        *line.workspace.root.rglob("record.json"),
+    ):
+        path.unlink()
+    assert "train" in line.run(force="retrain")
+    assert line.contexts["train"].generation > 0
+
+
 def test_a_killed_forced_run_goes_on_in_its_generation(line) -> None:
     line.run()
     line.stop_after_epochs = 3
