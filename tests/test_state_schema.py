@@ -15,6 +15,7 @@ import pytest
 
 from synctalk.cli import main
 from synctalk.digest import digest_of_fields
+from synctalk.diskwait import DiskWait
 from synctalk.errors import ExitCode, StateError
 from synctalk.lines import FACE
 from synctalk.older import state as older_state
@@ -27,6 +28,8 @@ PRESENT = sorted(GOLDEN.glob(f"schema{SCHEMA_VERSION}_*.json"))
 OLDER = sorted(GOLDEN.glob("older_*.json"))
 NEWER = sorted(GOLDEN.glob("newer_*.json"))
 OLDER_NAMES = {"preprocessing": "preprocess", "syncnet_training": "syncnet", "main_training": "main"}
+
+PATIENCE = DiskWait(wait_s=0, should_stop=lambda: False)
 
 
 def named(paths: list[Path]) -> dict[str, Any]:
@@ -85,7 +88,7 @@ def test_all_that_an_older_file_says_is_found_again(golden: Path) -> None:
 def test_once_carried_over_it_is_read_the_same_for_ever(golden: Path, workspace: Workspace) -> None:
     shutil.copy(golden, workspace.state_file)
     before = read_state(workspace.state_file, dataset="anna").state
-    recorder = Recorder(workspace, FACE)
+    recorder = Recorder(workspace, FACE, PATIENCE)
     was_older = is_older_file(workspace.state_file)
     assert recorder.load() == was_older
     if not was_older:
@@ -108,7 +111,7 @@ def test_what_a_later_version_added_to_this_schema_is_kept_beside(place: str, wo
     raw["digest"] = digest_of_fields(raw)
     workspace.state_file.write_text(json.dumps(raw))
     written = workspace.state_file.read_bytes()
-    recorder = Recorder(workspace, FACE)
+    recorder = Recorder(workspace, FACE, PATIENCE)
     assert recorder.load()
     (kept,) = workspace.dataset.glob("*.set-aside-*")
     assert kept.read_bytes() == written

@@ -54,7 +54,9 @@ def _settings(snapshot_s: float) -> Settings:
     return Settings(
         syncnet=SyncnetSettings(epochs=EPOCHS["ear"], batch_size=4, lr=0.003, warmup_steps=2, ema_decay=0.9),
         main=MainSettings(epochs=EPOCHS["mouth"], batch_size=5, lr=0.003, warmup_steps=3, ema_decay=0.8),
-        runtime=RuntimeSettings(device="cpu", precision="float32", workers=0, snapshot_s=snapshot_s),
+        runtime=RuntimeSettings(
+            device="cpu", precision="float32", workers=0, snapshot_s=snapshot_s, snapshot_cost=1.0, disk_wait_s=0.3
+        ),
     )
 
 
@@ -106,7 +108,8 @@ def _train(context: StageContext, stage: str, recipe: Callable[[], Recipe]) -> S
         stage=stage, folder=context.workspace.training(stage), target_epochs=wanted.epochs, seed=settings.seed,
         fingerprint=context.fingerprint, generation=context.generation, batch_size=wanted.batch_size, lr=wanted.lr,
         warmup_steps=wanted.warmup_steps, ema_decay=wanted.ema_decay, snapshot_s=runtime.snapshot_s,
-        device=runtime.device, precision=runtime.precision, workers=runtime.workers,
+        snapshot_cost=runtime.snapshot_cost, disk_wait_s=runtime.disk_wait_s, device=runtime.device,
+        precision=runtime.precision, workers=runtime.workers,
     )  # fmt: skip
     plan.seed_weights()
     folder = context.workspace.face
@@ -177,6 +180,11 @@ class EarRecipe:
         """Held-out loss."""
         return Metric("loss")
 
+    @property
+    def is_divisible(self) -> bool:
+        """Batch normalisation looks at the whole batch."""
+        return False
+
     def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
         """AdamW."""
         return {"ear": torch.optim.AdamW(self._ear.parameters(), weight_decay=0.01)}
@@ -213,6 +221,11 @@ class MouthRecipe:
     def metric(self) -> Metric:
         """Held-out likeness."""
         return Metric("likeness", higher_is_better=True)
+
+    @property
+    def is_divisible(self) -> bool:
+        """The critic's batch normalisation looks at the whole batch."""
+        return False
 
     def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
         """AdamW and SGD with momentum."""

@@ -135,8 +135,10 @@ def warm_up() -> None:
         start_console(debug=False)
         kept = os.dup(2)
         os.dup2(log.fileno(), 2)
-        code = run_once(place.root, snapshot_s=RARELY)
-        os.dup2(kept, 2)
+        try:
+            code = run_once(place.root, snapshot_s=RARELY)
+        finally:
+            os.dup2(kept, 2)
         if code is not ExitCode.DONE:
             raise RuntimeError(f"the tiny line fails on its own: {place.log.read_text()}")
 

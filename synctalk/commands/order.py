@@ -34,7 +34,9 @@ def compose_order(workspace: Workspace, args: argparse.Namespace) -> Order:
 
     Raises:
         InputError: A setting, preset, line or stage that does not exist.
+        StateError: A newer program wrote the dataset's state.
     """
+    read_state(workspace.state_file, dataset=workspace.name)  # refused before any change
     overrides: dict[str, object] = dict(parse_overrides(args.set))
     if args.epochs is not None:
         overrides["main.epochs"] = args.epochs

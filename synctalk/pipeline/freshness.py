@@ -14,7 +14,7 @@ import msgspec
 import xxhash
 
 from synctalk.config import Settings
-from synctalk.errors import InputError
+from synctalk.errors import InputError, StorageError
 from synctalk.pipeline.stage import Stage
 from synctalk.pipeline.stat_cache import StatCache
 from synctalk.state import Fingerprint, Output, Record, Status
@@ -227,8 +227,19 @@ def name_missing(paths: Sequence[Path], workspace: Workspace) -> Iterator[str]:
 
 
 def describe_outputs(paths: Sequence[Path], workspace: Workspace, cache: StatCache) -> list[Output]:
-    """The outputs of a finished stage as the state file keeps them, with paths relative to the root."""
-    return [
-        Output(str(path.relative_to(workspace.root)), path.stat().st_size, cache.hash_of(path, is_own_work=True))
-        for path in paths
-    ]
+    """The outputs of a finished stage as the state file keeps them, with paths relative to the root.
+
+    Raises:
+        StorageError: One cannot be read.
+    """
+    return [_describe_output(path, workspace, cache) for path in paths]
+
+
+def _describe_output(path: Path, workspace: Workspace, cache: StatCache) -> Output:
+    try:
+        digest = cache.hash_of(path, is_own_work=True)
+    except OSError as error:
+        raise StorageError(
+            f"cannot read {path}, which was just made: {error.strerror}", hint="check the disk, then run it again"
+        ) from error
+    return Output(str(path.relative_to(workspace.root)), path.stat().st_size, digest)

@@ -35,7 +35,8 @@ from hypothesis.stateful import (
 
 from synctalk import faults, files
 from synctalk.config import Settings, load_settings
-from synctalk.errors import ExitCode, StorageError
+from synctalk.diskwait import DiskWait
+from synctalk.errors import ExitCode, InputError, StorageError
 from synctalk.pipeline import stat_cache
 from synctalk.pipeline.freshness import Decision, Verdict
 from synctalk.pipeline.graph import StageGraph
@@ -55,6 +56,8 @@ QUICK_RACY_NS = 20_000_000
 """Files are hours old in life and milliseconds here; five ticks of the kernel's clock keep the rule sound."""
 
 # ------------------------------------------------------------------------------------------------------- the line
+
+PATIENCE = DiskWait(wait_s=0, should_stop=lambda: False)
 
 
 def blend(*parts: object) -> str:
@@ -235,7 +238,7 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.root = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
         self.workspace = Workspace(self.root, "anna")
-        self.sets: dict[str, object] = {"syncnet.epochs": 2, "main.epochs": 2}
+        self.sets: dict[str, object] = {"syncnet.epochs": 2, "main.epochs": 2, "runtime.disk_wait_s": 1.0}
         self.made: dict[str, tuple[str, int]] = {}
         self.unsure: set[str] = set()
         self.is_state_damaged = False
@@ -276,7 +279,7 @@ class Life(RuleBasedStateMachine):
             try:
                 Runner(order).run()
                 is_whole = True
-            except StorageError:
+            except (StorageError, InputError):  # the second when the source cannot be read
                 is_whole = False
         event(f"refused: {not is_whole}")
         self.after_run(order, is_whole=is_whole)
@@ -375,7 +378,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def the_state_can_be_read_and_generations_only_grow(self) -> None:
-        recorder = Recorder(self.workspace, GRAPH)
+        recorder = Recorder(self.workspace, GRAPH, PATIENCE)
         recorder.look()
         for stage in GRAPH.stages:
             generation = recorder.known(stage).generation
