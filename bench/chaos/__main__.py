@@ -37,15 +37,15 @@ def main() -> int:
     args = _parse()
     preload(_BUILD)
     warm_up()
-    began = time.monotonic()
     reference = _Reference()
     print(f"five undisturbed runs are equal; {reference.duration_s:.1f} s each, {reference.operations} file operations")
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        campaigns = list(_campaigns(args, reference, Path(folder)))
-    for campaign in campaigns:
-        print(describe(campaign))
-    if args.report:
-        write_report(args.report, campaigns, seed=args.seed, seconds=time.monotonic() - began)
+        campaigns = []
+        for campaign in _campaigns(args, reference, Path(folder)):
+            print(describe(campaign), flush=True)
+            campaigns.append(campaign)
+            if args.report:
+                write_report(args.report, campaigns, seed=args.seed, operations=reference.operations)
     return int(any(campaign.findings.violations for campaign in campaigns))
 
 
@@ -102,8 +102,6 @@ def _campaigns(args: argparse.Namespace, reference: _Reference, folder: Path) ->
         yield _collect("random kills", spread(trial, trials), until=lambda found: _killed(found) >= args.kills)
         trial = functools.partial(kills.stop_at_random, expected=expected, duration_s=duration_s)
         yield _collect("signals", spread(trial, [next(seeds) for _ in range(args.stops)]))
-        trial = functools.partial(crash_points.crash_at, expected=expected)
-        yield _collect("crash points", spread(trial, _points(args, operations)))
         trial = functools.partial(crash_points.refuse_at, expected=expected, operations=operations)
         yield _collect("disk errors", spread(trial, [next(seeds) for _ in range(args.refusals)]))
     templates = list(_make_templates(folder, operations))
@@ -113,6 +111,9 @@ def _campaigns(args: argparse.Namespace, reference: _Reference, folder: Path) ->
     if args.clip:
         found = (kill_real_runs(args.clip, kills=args.clip_kills, seed=seed) for seed in [args.seed])
         yield _collect("the face line on a recording", found)
+    with _lanes(args.lanes) as spread:
+        trial = functools.partial(crash_points.crash_at, expected=expected)
+        yield _collect("crash points", spread(trial, _points(args, operations)))
 
 
 def _seeds(start: int) -> Iterator[int]:
