@@ -108,12 +108,12 @@ def _campaigns(args: argparse.Namespace, reference: _Reference, folder: Path) ->
     with _lanes(args.lanes) as spread:
         trial = functools.partial(corruptions.corrupt, templates=templates, expected=expected)
         yield _collect("corruptions", spread(trial, [next(seeds) for _ in range(args.corruptions)]))
-    if args.clip:
-        found = (kill_real_runs(args.clip, kills=args.clip_kills, seed=seed) for seed in [args.seed])
-        yield _collect("the face line on a recording", found)
     with _lanes(args.lanes) as spread:
         trial = functools.partial(crash_points.crash_at, expected=expected)
         yield _collect("crash points", spread(trial, _points(args, operations)))
+    if args.clip:
+        found = (kill_real_runs(args.clip, kills=args.clip_kills, seed=seed) for seed in [args.seed])
+        yield _collect("the face line on a recording", found)
 
 
 def _seeds(start: int) -> Iterator[int]:

@@ -67,8 +67,9 @@ def kill_real_runs(video: Path, *, kills: int, seed: int) -> Findings:
             clip = _clip_in(Path(folder), video)
             most = min(KILLS_PER_TRIAL, kills - findings.counts["killed"])
             for _ in range(most):
-                findings.counts["killed"] += _kill_after(clip, chance.uniform(0, duration_s))
+                findings.counts["killed"] += _kill_after(clip, chance.uniform(0, duration_s / 2))
             name = f"real clip, seed {seed}, trial {findings.counts['trials']}"
+            print(f"{name}: {findings.counts['killed']} kills so far", file=sys.stderr, flush=True)
             code = clip.start().wait()
             if code != 0:
                 findings.violations.append(f"{name}: the last run ended with {code}")

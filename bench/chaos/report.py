@@ -41,12 +41,13 @@ the same weights, optimisers, losses, plots and prepared files, to the last bit.
   fresh process starts up; up to four in one run. What was committed must be there after each.
 - **signals**: TERM, INT, HUP and USR1 at random moments.
 - **disk errors**: ENOSPC, EDQUOT or EIO from one to thirty file operations.
-- **corruptions**: bit flips, cuts, zeros, foreign and swapped files, NaN and deletions in checkpoints, snapshots, state,
-  records, caches, prepared data, logs and plots of interrupted and finished datasets.
-- **crash points**: stopped at a file operation of a run with a snapshot after each step; then three recoveries: as it is,
-  after a power cut that leaves only what was fsynced, and after one that leaves a random mixture. Where fewer points were
-  tried than a run has, they were drawn at random.
-- **the face line on a recording**: the real command with the real networks on a person's video, killed at random moments.
+- **corruptions**: bit flips, cuts, zeros, foreign and swapped files, NaN and deletions in checkpoints, snapshots,
+  state, records, caches, prepared data, logs and plots of interrupted and finished datasets.
+- **crash points**: stopped at a file operation of a run with a snapshot after each step; then three recoveries: as it
+  is, after a power cut that leaves only what was fsynced, and after one that leaves a random mixture. Where fewer
+  points were tried than a run has, they were drawn at random.
+- **the face line on a recording**: the real command with the real networks on a person's video, killed at random
+  moments.
 
 A violation is a different result, a lost commit, fewer than two good checkpoints, damage that was not noticed, a
 traceback, or a run that needed help. The same seed draws the same accidents: `python -m bench.chaos --seed SEED`.
