@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT_LOGGER = "synctalk"
+TERMINAL_LOCK = threading.RLock()
+"""For tqdm, whose own lock is shared with every forked process: one that is killed while it writes would keep all others
+waiting for ever."""
 
 
 def get_logger(name: str) -> logging.Logger:
@@ -76,6 +80,7 @@ class _Console(logging.Handler):
         tqdm_module = sys.modules.get("tqdm")
         with contextlib.suppress(OSError, ValueError):
             if tqdm_module is not None:
+                tqdm_module.tqdm.set_lock(TERMINAL_LOCK)
                 tqdm_module.tqdm.write(text, file=sys.stderr)
             else:
                 sys.stderr.write(text + "\n")

@@ -18,7 +18,7 @@ import msgspec
 
 from synctalk.files import publish_json
 from synctalk.forecast import Forecast
-from synctalk.log import get_logger
+from synctalk.log import TERMINAL_LOCK, get_logger
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -168,6 +168,8 @@ def _open_bar(title: str, facts: LiveFacts) -> tqdm[None] | None:
     if not sys.stderr.isatty():
         return None
     from tqdm import tqdm  # noqa: PLC0415 - 0.1 s that a silent command should not pay
+
+    tqdm.set_lock(TERMINAL_LOCK)
 
     return tqdm(
         total=facts.total,

@@ -96,3 +96,25 @@ def test_a_full_disk_does_not_end_what_the_log_tells_about(capsys: pytest.Captur
         for _ in range(3):
             logging.getLogger("synctalk.test").info("a line that does not fit")
     assert capsys.readouterr().err == ""
+
+
+def test_a_process_killed_while_it_speaks_silences_nobody() -> None:
+    script = """
+import os, signal, sys, tqdm
+from synctalk.log import get_logger, start_console
+start_console()
+log = get_logger("synctalk.test")
+log.info("before")
+pid = os.fork()
+if pid == 0:
+    class Deadly:
+        def write(self, _text):
+            os.kill(os.getpid(), signal.SIGKILL)
+    sys.stderr = Deadly()
+    log.info("never heard")
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+log.info("after")
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.splitlines() == ["before", "after"]
