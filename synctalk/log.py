@@ -11,8 +11,8 @@ from pathlib import Path
 
 ROOT_LOGGER = "synctalk"
 TERMINAL_LOCK = threading.RLock()
-"""For tqdm, whose own lock is shared with every forked process: one that is killed while it writes would keep all others
-waiting for ever."""
+"""For tqdm, whose own lock is shared with every forked process: one that is killed while it writes would keep all
+others waiting for ever."""
 
 
 def get_logger(name: str) -> logging.Logger:

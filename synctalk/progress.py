@@ -170,7 +170,6 @@ def _open_bar(title: str, facts: LiveFacts) -> tqdm[None] | None:
     from tqdm import tqdm  # noqa: PLC0415 - 0.1 s that a silent command should not pay
 
     tqdm.set_lock(TERMINAL_LOCK)
-
     return tqdm(
         total=facts.total,
         initial=facts.done,
