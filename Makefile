@@ -52,11 +52,11 @@ chaos-full: $(READY)
 BENCH_LIGHTNING := .cache/bench-lightning
 bench-snapshots: $(READY)
 	@test -d $(BENCH_LIGHTNING)/lightning || $(INSTALL) --no-deps --target $(BENCH_LIGHTNING) \
-	  lightning==2.5.5 pytorch-lightning==2.5.5 lightning-utilities==0.15.2 torchmetrics==1.8.2 \
+	  lightning==2.5.5 pytorch-lightning==2.5.5 lightning-utilities==0.15.2 torchmetrics==1.8.2 pyyaml \
 	  || echo "Lightning cannot be installed here; the table says so"
-	@PYTHONPATH=$(BENCH_LIGHTNING) $(BIN)/python bench/snapshots/compare.py
+	@PYTHONPATH=$(BENCH_LIGHTNING) $(BIN)/python -m bench.snapshots.compare
 bench-orchestration: $(READY)
-	@$(BIN)/python bench/orchestration/run.py
+	@$(BIN)/python -m bench.orchestration.run
 
 check: lint types floors docs
 

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from finished_face import finish
-
+from bench.orchestration.finished_face import finish
 from synctalk.workspace import Workspace
 
 CHAIN = (("source", "a"), ("a", "b"), ("b", "c"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from synctalk.config import load_settings
+from synctalk.diskwait import DiskWait
 from synctalk.lines import FACE
 from synctalk.pipeline.freshness import Judge, Wishes, describe_outputs, take_fingerprint
 from synctalk.pipeline.recorder import Recorder
@@ -19,7 +20,8 @@ def finish(workspace: Workspace) -> None:
     workspace.dataset.mkdir(parents=True)
     (workspace.dataset / "source.mp4").write_bytes(b"abcdefgh" * 500)
     settings = load_settings(workspace.settings_file)
-    recorder, cache = Recorder(workspace, FACE), StatCache(workspace.stat_cache_file)
+    impatient = DiskWait(wait_s=0, should_stop=lambda: False)
+    recorder, cache = Recorder(workspace, FACE, impatient), StatCache(workspace.stat_cache_file)
     judge = Judge(workspace, Wishes(), cache)
     upstream: dict[str, Fingerprint] = {}
     for stage in FACE.stages:

@@ -13,14 +13,13 @@ import platform
 import resource
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import venv
 from collections.abc import Callable
 from pathlib import Path
 
-from contenders import Contender, contenders
+from bench.orchestration.contenders import Contender, contenders
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE.parents[1] / ".cache" / "bench-peers"
@@ -115,7 +114,7 @@ def edit_restoring_time(source: Path) -> None:
     os.utime(source, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
-CHANGES = {
+CHANGES: dict[str, Callable[[Path], object]] = {
     "edited in place (should)": edit,
     "the same, time restored (should)": edit_restoring_time,
     "only touched (should not)": os.utime,
@@ -151,4 +150,4 @@ def works_again(contender: Contender, change: Callable[[Path], object]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

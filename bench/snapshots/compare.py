@@ -55,7 +55,7 @@ class Training:
         x = torch.rand(BATCH, WIDTH)
         for layer in self.model:
             x = torch.relu(layer(x)) + x
-        x.square().mean().backward()
+        x.square().mean().backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
 
 
@@ -65,7 +65,12 @@ class Ours:
     def __init__(self, training: Training, folder: Path) -> None:
         self.training = training
         store = CheckpointStore(folder / "ours", stage="bench", fingerprint="f", generation=0)
-        self.snapshots = Snapshots(store.save_snapshot, lambda _: None, stage="bench", interval_s=1e-9, cost=1.0)
+
+        def save(checkpoint: Checkpoint) -> bool:
+            store.save_snapshot(checkpoint)
+            return True
+
+        self.snapshots = Snapshots(save, lambda _: None, stage="bench", interval_s=1e-9, cost=1.0)
         self.steps = 0
 
     def save(self) -> None:
@@ -112,13 +117,14 @@ def make_lightning(training: Training, folder: Path) -> Any:
     except ImportError as error:
         return f"not installed ({error})"
 
-    class Module(lightning_package.LightningModule):  # type: ignore[misc, name-defined]
+    class Module(lightning_package.LightningModule):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.model = training.model
 
-        def training_step(self, batch: Tensor, _: int) -> Tensor:
-            return self.model(batch).square().mean()
+        def training_step(self, batch: list[Tensor], _: int) -> Tensor:
+            prediction: Tensor = self.model(*batch)
+            return prediction.square().mean()
 
         def configure_optimizers(self) -> torch.optim.Optimizer:
             return torch.optim.AdamW(self.model.parameters(), fused=True)
@@ -127,7 +133,7 @@ def make_lightning(training: Training, folder: Path) -> Any:
         max_steps=1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
         enable_model_summary=False, default_root_dir=folder,
     )  # fmt: skip
-    trainer.fit(Module(), torch.utils.data.DataLoader([torch.rand(WIDTH)], batch_size=1))
+    trainer.fit(Module(), torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.rand(1, WIDTH))))
 
     class Lightning:
         name = f"Lightning {lightning_package.__version__}: Trainer.save_checkpoint (no hash, no fsync)"
