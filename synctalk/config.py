@@ -14,19 +14,13 @@ import msgspec
 
 from synctalk.errors import InputError
 from synctalk.presets import PRESETS
+from synctalk.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Share, SizePx
+from synctalk.voice_settings import KokoroSettings, PrepareSettings, VitsSettings, VoiceSettings
 
 FPS = 25
 AUDIO_RATE_HZ = 16_000
 SAMPLES_PER_FRAME = AUDIO_RATE_HZ // FPS
 UNET328_SIZE_PX = 320
-
-_LARGEST = 1_000_000_000  # keeps infinity out, and seeds inside what every generator takes
-
-PositiveInt = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)]
-NonNegativeInt = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)]
-PositiveFloat = Annotated[float, msgspec.Meta(gt=0, le=_LARGEST)]
-NonNegativeFloat = Annotated[float, msgspec.Meta(ge=0, le=_LARGEST)]
-SizePx = Annotated[int, msgspec.Meta(ge=64, le=512, multiple_of=32)]
 
 
 class PreprocessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -47,7 +41,7 @@ class SyncnetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     warmup_steps: NonNegativeInt = 50
     weight_decay: NonNegativeFloat = 0.05
     clip_norm: PositiveFloat = 1.0
-    ema_decay: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.99
+    ema_decay: Share = 0.99
     initial: str = ""
     """A SyncNet checkpoint to start from instead of random weights."""
 
@@ -67,7 +61,7 @@ class MainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     warmup_steps: NonNegativeInt = 100
     weight_decay: NonNegativeFloat = 0.01
     clip_norm: PositiveFloat = 1.0
-    ema_decay: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.995
+    ema_decay: Share = 0.995
     channels: Annotated[int, msgspec.Meta(ge=8, le=512, multiple_of=8)] = 64
     """Width of the generator."""
     mouth_weight: NonNegativeFloat = 10.0
@@ -110,6 +104,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     preprocess: PreprocessSettings = PreprocessSettings()
     syncnet: SyncnetSettings = SyncnetSettings()
     main: MainSettings = MainSettings()
+    prepare: PrepareSettings = PrepareSettings()
+    vits: VitsSettings = VitsSettings()
+    kokoro: KokoroSettings = KokoroSettings()
+    voice: VoiceSettings = VoiceSettings()
     runtime: RuntimeSettings = RuntimeSettings()
 
 

@@ -70,7 +70,7 @@ def every_setting(struct: type[msgspec.Struct] = Settings, prefix: str = "") -> 
 def range_of(kind: Any) -> str:
     """What a setting takes, in the words of docs/settings.md."""
     if typing.get_origin(kind) is typing.Literal:
-        return ", ".join(typing.get_args(kind))
+        return ", ".join(map(str, typing.get_args(kind)))
     if kind is str:
         return "text"
     base, meta = typing.get_args(kind)

@@ -1,0 +1,1 @@
+"""The voice line: recordings and texts -> a voice that reads any text."""
