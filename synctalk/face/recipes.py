@@ -64,7 +64,7 @@ def train_syncnet(context: StageContext) -> StageResult:
     data = [SyncClips(recording, is_held_out=is_held_out) for is_held_out in (False, True)]
     engine = _engine(context, plan, SyncRecipe(network, settings), data)
     outcome = engine.fit()
-    return StageResult(_as_outcome(outcome), {**_best_figures(engine), **offset})
+    return StageResult(_as_outcome(outcome), {**engine.best_figures, **offset})
 
 
 def train_main(context: StageContext) -> StageResult:
@@ -90,7 +90,7 @@ def train_main(context: StageContext) -> StageResult:
     engine = _engine(context, plan, recipe, data)
     engine.after_epoch = _after_epoch(context, recipe)
     outcome = engine.fit()
-    figures = _best_figures(engine)
+    figures = engine.best_figures
     if outcome is FitOutcome.FINISHED:
         _warn_of_deafness(figures)
     return StageResult(_as_outcome(outcome), {**figures, "sync_term": judge is not None})
@@ -140,26 +140,13 @@ def find_judge(folder: Path, settings: MainSettings, *, held_out_frames: int) ->
 
 
 def _plan(context: StageContext, stage: str, section: SyncnetSettings | MainSettings) -> Plan:
-    runtime = context.settings.runtime
-    return Plan(
-        stage=stage,
+    return Plan.from_settings(
+        stage,
+        section,
+        context.settings,
         folder=context.workspace.training(stage),
-        target_epochs=section.epochs,
-        seed=context.settings.seed,
         fingerprint=context.fingerprint,
         generation=context.generation,
-        batch_size=section.batch_size,
-        lr=section.lr,
-        warmup_steps=section.warmup_steps,
-        clip_norm=section.clip_norm,
-        ema_decay=section.ema_decay,
-        snapshot_s=runtime.snapshot_s,
-        snapshot_cost=runtime.snapshot_cost,
-        disk_wait_s=runtime.disk_wait_s,
-        device=runtime.device,
-        precision=runtime.precision,
-        workers=runtime.workers,
-        settings=msgspec.to_builtins(context.settings),
     )
 
 
@@ -178,14 +165,6 @@ def _engine(context: StageContext, plan: Plan, recipe: Recipe, data: Sequence[Tr
 
 def _as_outcome(outcome: FitOutcome) -> Outcome:
     return Outcome.FINISHED if outcome is FitOutcome.FINISHED else Outcome.INTERRUPTED
-
-
-def _best_figures(engine: Engine) -> dict[str, Any]:
-    """The held-out figures of the best epoch, and its number."""
-    if engine.best is None:
-        return {}
-    entry = next(entry for entry in engine.history if entry["epoch"] == engine.best.epoch)
-    return {"best_epoch": engine.best.epoch, **entry["held_out"]}
 
 
 def describe_offset(openings: NDArray[np.float64], mel: NDArray[np.float32]) -> dict[str, Any]:

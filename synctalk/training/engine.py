@@ -20,7 +20,7 @@ A kill at any instant costs the steps since the last commit and nothing else: or
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -63,6 +63,7 @@ class Engine:
         should_stop: True once somebody asked to stop; asked after each step.
         journal: Called after each commit.
         progress: The bar.
+        lengths: Of the training samples, when batches should hold samples of similar length.
         after_epoch: Called with the number of finished epochs, in evaluation mode with averaged weights. Called again
             for the same epoch when a kill leaves unknown whether it ended; what it raises is logged.
 
@@ -77,6 +78,7 @@ class Engine:
     should_stop: Callable[[], bool]
     journal: Journal
     progress: Progress
+    lengths: Sequence[int] = ()
     after_epoch: Callable[[int], None] | None = None
 
     def __post_init__(self) -> None:
@@ -96,7 +98,7 @@ class Engine:
         self._store = self._commits.store
         self._history = LossHistory(plan.folder, stage=plan.stage, metric=self._metric)
         self._loader = Loader(self.train_data, workers=workers, pin=placement.is_cuda)
-        self._sampler = Sampler(plan.seed, plan.stage, plan.batch_size)
+        self._sampler = Sampler(plan.seed, plan.stage, plan.batch_size, self.lengths)
         self._memory = MicroBatches(
             plan.folder,
             stage=plan.stage,
@@ -125,6 +127,14 @@ class Engine:
         """The best held-out figure so far and where its weights are."""
         best = self._ledger.best
         return Best(best["epoch"], best["metric"], best["value"], str(self._store.best)) if best else None
+
+    @property
+    def best_figures(self) -> dict[str, Any]:
+        """The held-out figures of the best epoch with its number as `best_epoch`; empty before there is one."""
+        if self.best is None:
+            return {}
+        entry = next(entry for entry in self.history if entry["epoch"] == self.best.epoch)
+        return {"best_epoch": self.best.epoch, **entry["held_out"]}
 
     @property
     def steps_per_epoch(self) -> int:

@@ -8,6 +8,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
+from synctalk.config import Settings
 from synctalk.state import Best
 from synctalk.training.sampler import seed_for, seed_generators
 from synctalk.training.schedule import learning_rate
@@ -25,6 +28,34 @@ class Journal(Protocol):
 
     def __call__(self, *, epochs: int, step: int, checkpoint: Path | None = None, best: Best | None = None) -> None:
         """`epochs` whole epochs and `step` steps of the next one are safe on disk."""
+
+
+class TrainingSettings(Protocol):
+    """What the settings of every training say."""
+
+    @property
+    def epochs(self) -> int:
+        """Whole epochs."""
+
+    @property
+    def batch_size(self) -> int:
+        """Most samples per step."""
+
+    @property
+    def lr(self) -> float:
+        """Peak of the learning rate."""
+
+    @property
+    def warmup_steps(self) -> int:
+        """Steps of linear warm-up."""
+
+    @property
+    def clip_norm(self) -> float:
+        """Longest gradient; 0 does not clip."""
+
+    @property
+    def ema_decay(self) -> float:
+        """Of the running average of the weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +99,49 @@ class Plan:
     precision: str = "auto"
     workers: int = -1
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_settings(
+        cls,
+        stage: str,
+        section: TrainingSettings,
+        settings: Settings,
+        *,
+        folder: Path,
+        fingerprint: str,
+        generation: int,
+        facts: Mapping[str, Any] | None = None,
+    ) -> Plan:
+        """The plan of one training stage.
+
+        Args:
+            stage: Its name.
+            section: Its part of the settings.
+            settings: All of them; they go into each checkpoint.
+            folder, fingerprint, generation: As the plan's.
+            facts: More that goes into each checkpoint.
+        """
+        runtime = settings.runtime
+        return cls(
+            stage=stage,
+            folder=folder,
+            target_epochs=section.epochs,
+            seed=settings.seed,
+            fingerprint=fingerprint,
+            generation=generation,
+            batch_size=section.batch_size,
+            lr=section.lr,
+            warmup_steps=section.warmup_steps,
+            clip_norm=section.clip_norm,
+            ema_decay=section.ema_decay,
+            snapshot_s=runtime.snapshot_s,
+            snapshot_cost=runtime.snapshot_cost,
+            disk_wait_s=runtime.disk_wait_s,
+            device=runtime.device,
+            precision=runtime.precision,
+            workers=runtime.workers,
+            settings={**msgspec.to_builtins(settings), **(facts or {})},
+        )
 
     def seed_weights(self) -> None:
         """Set the global generators for the weights a recipe starts with; call it before the recipe builds its models.

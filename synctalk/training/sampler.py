@@ -17,6 +17,7 @@ import torch
 import xxhash
 
 _SEED_MASK = (1 << 63) - 1
+_POOL_BATCHES = 16  # within which samples are sorted by length
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,24 @@ def split_evenly(count: int, batch_size: int) -> list[int]:
     return [step * used // steps for step in range(steps + 1)]
 
 
+def by_length(order: Sequence[int], lengths: Sequence[int], cuts: Sequence[int], batches: Sequence[int]) -> list[int]:
+    """Reorder an epoch so that samples of similar length meet, with chance left in who meets whom and when.
+
+    Args:
+        order: A permutation of samples.
+        lengths: Of all samples.
+        cuts: As `split_evenly`.
+        batches: A permutation of the batches: the order in which they come.
+
+    Returns:
+        Another permutation of the samples in `order`, to be cut at `cuts`.
+    """
+    pools = [order[first:last] for first, last in pairwise([*cuts[:-1:_POOL_BATCHES], cuts[-1]])]
+    near = [index for pool in pools for index in sorted(pool, key=lengths.__getitem__)]
+    groups = [near[first:last] for first, last in pairwise(cuts)]
+    return [index for batch in batches for index in groups[batch]]
+
+
 @dataclass(frozen=True)
 class Sampler:
     """Which samples come when in one training.
@@ -92,17 +111,22 @@ class Sampler:
         seed: All randomness of the training follows from this and the stage's name.
         stage: Two stages with one seed see different orders.
         batch_size: Most samples per step.
+        lengths: Of the training samples, when batches are to hold samples of similar length; else empty.
     """
 
     seed: int
     stage: str
     batch_size: int
+    lengths: Sequence[int] = ()
 
     def training(self, count: int, *, epoch: int, start: int = 0) -> list[Draw]:
         """The batches of one epoch over `count` samples, from step `start` on."""
         order = epoch_order(count, seed=self.seed, stage=self.stage, epoch=epoch)
-        cuts = split_evenly(count, self.batch_size)[start:]
-        return [self._draw(order[first:last], "sample", epoch) for first, last in pairwise(cuts)]
+        cuts = split_evenly(count, self.batch_size)
+        if self.lengths:
+            blocks = epoch_order(len(cuts) - 1, seed=self.seed, stage=f"{self.stage} batches", epoch=epoch)
+            order = by_length(order, self.lengths, cuts, blocks)
+        return [self._draw(order[first:last], "sample", epoch) for first, last in pairwise(cuts[start:])]
 
     def held_out(self, count: int) -> list[Draw]:
         """All held-out samples in order; the same seeds in every epoch, so that epochs can be compared."""

@@ -101,3 +101,27 @@ def test_one_seed_sets_every_generator(seed: int) -> None:
     assert draw() != first
     seed_generators(seed)
     assert draw() == first
+
+
+@given(count=counts, size=sizes, epoch=st.integers(0, 50), start=st.integers(0, 5), data=st.data())
+def test_batches_by_length_hold_the_same_samples_and_can_be_continued(
+    count: int, size: int, epoch: int, start: int, data: st.DataObject
+) -> None:
+    lengths = data.draw(st.lists(st.integers(1, 1000), min_size=count, max_size=count))
+    plain, sorted_ = Sampler(1, "vits", size), Sampler(1, "vits", size, lengths)
+    draws = sorted_.training(count, epoch=epoch)
+    used = [index for draw in draws for index in draw.indices]
+    assert sorted(used) == sorted(index for draw in plain.training(count, epoch=epoch) for index in draw.indices)
+    assert sorted_.training(count, epoch=epoch, start=start) == draws[start:]
+
+
+def test_batches_by_length_are_padded_less_and_differ_between_epochs() -> None:
+    lengths = np.random.default_rng(1).integers(1, 1000, 320).tolist()
+
+    def padding(sampler: Sampler) -> float:
+        groups = [[lengths[index] for index in draw.indices] for draw in sampler.training(320, epoch=0)]
+        return sum(max(group) * len(group) for group in groups) / sum(lengths) - 1
+
+    by_length = Sampler(1, "vits", 8, lengths)
+    assert padding(by_length) < 0.3 * padding(Sampler(1, "vits", 8))
+    assert by_length.training(320, epoch=0) != by_length.training(320, epoch=1)

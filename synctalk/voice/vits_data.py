@@ -1,0 +1,63 @@
+"""The clips of a voice as a VITS training needs them: ids and waves, padded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from synctalk.training.recipe import Batch
+from synctalk.voice.corpus import FULL_SCALE, Corpus
+from synctalk.voice.mel import HOP
+
+
+class VitsClips:
+    """Samples of one half of a corpus.
+
+    Args:
+        corpus: What was prepared.
+        samples: Of all its clips `[N]`, int16.
+        is_held_out: Which half.
+    """
+
+    def __init__(self, corpus: Corpus, samples: NDArray[np.int16], *, is_held_out: bool) -> None:
+        self._clips = list(corpus.chosen(is_held_out=is_held_out))
+        self._alphabet = corpus.alphabet
+        self._samples = samples
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Of the clips, in samples."""
+        return [clip.samples for clip in self._clips]
+
+    def load(self, indices: Sequence[int], seeds: Sequence[int]) -> Batch:
+        """Clips with their texts; nothing about them is random, so `seeds` is not used.
+
+        Returns:
+            `ids` `[B, S]`, `id_lengths` `[B]`, `wave` `[B, N]` in -1..1 with N a multiple of the hop, `wave_lengths`
+            `[B]` and `speaker` `[B]`.
+        """
+        clips = [self._clips[index] for index in indices]
+        ids = [torch.tensor(self._alphabet.encode(clip.text)) for clip in clips]
+        waves = [self._samples[clip.start : clip.start + clip.samples] for clip in clips]
+        longest = -(-max(map(len, waves)) // HOP) * HOP
+        padded = torch.zeros(len(clips), longest)
+        for row, wave in zip(padded, waves, strict=True):
+            row[: len(wave)] = torch.from_numpy(wave.astype(np.float32) / FULL_SCALE)
+        return {
+            "ids": torch.nn.utils.rnn.pad_sequence(ids, batch_first=True),
+            "id_lengths": _numbers(map(len, ids)),
+            "wave": padded,
+            "wave_lengths": _numbers(map(len, waves)),
+            "speaker": _numbers(clip.speaker for clip in clips),
+        }
+
+
+def _numbers(values: object) -> Tensor:
+    return torch.tensor(list(values))  # type: ignore[call-overload]

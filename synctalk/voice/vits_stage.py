@@ -1,0 +1,94 @@
+"""The work of the stage `vits`: opens the prepared recordings, builds the networks, lets the engine train them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import torch
+from transformers import VitsModel
+
+from synctalk.log import get_logger
+from synctalk.media.audio import write_wav
+from synctalk.pipeline.stage import Outcome, StageContext, StageResult
+from synctalk.training.engine import Engine
+from synctalk.training.plan import FitOutcome, Plan
+from synctalk.voice.corpus import Corpus, open_corpus
+from synctalk.voice.discriminator import Discriminator
+from synctalk.voice.vits import WIDTHS, build_vits, vits_config
+from synctalk.voice.vits_data import VitsClips
+from synctalk.voice.vits_recipe import VitsRecipe
+from synctalk.voice.voicemodel import VoiceFacts
+
+STAGE = "vits"
+PREVIEW = "preview.wav"
+FACTS = "voice_facts"
+"""Where a checkpoint's settings keep what is needed to speak with it."""
+
+_log = get_logger(__name__)
+
+
+def train_vits(context: StageContext) -> StageResult:
+    """Train a VITS voice.
+
+    Raises:
+        InputError: The prepared recordings are missing or damaged, or too few.
+        TrainingError, StorageError, StateError: As `Engine.fit`.
+    """
+    corpus, samples = open_corpus(context.workspace.voice)
+    settings = context.settings.vits
+    config = vits_config(settings.size, rate_hz=corpus.rate_hz, speakers=len(corpus.speakers))
+    plan = _plan(context, corpus, config.to_dict())
+    plan.seed_weights()
+    generator, discriminator = build_vits(config), Discriminator(WIDTHS[settings.size].narrowing)
+    train, held_out = (VitsClips(corpus, samples, is_held_out=is_held_out) for is_held_out in (False, True))
+    engine = Engine(
+        plan=plan,
+        recipe=VitsRecipe(generator, discriminator, settings, rate_hz=corpus.rate_hz),
+        train_data=train,
+        valid_data=held_out,
+        should_stop=context.should_stop,
+        journal=context.journal,
+        progress=context.progress,
+        lengths=train.lengths,
+        after_epoch=_preview(context, corpus, generator),
+    )
+    outcome = engine.fit()
+    return StageResult(Outcome.FINISHED if outcome is FitOutcome.FINISHED else Outcome.INTERRUPTED, engine.best_figures)
+
+
+def _plan(context: StageContext, corpus: Corpus, config: dict[str, Any]) -> Plan:
+    facts = VoiceFacts(
+        rate_hz=corpus.rate_hz,
+        language=corpus.language,
+        extra_signs=corpus.extra_signs,
+        speakers=corpus.speakers,
+        config=config,
+    )
+    return Plan.from_settings(
+        STAGE,
+        context.settings.vits,
+        context.settings,
+        folder=context.workspace.training(STAGE),
+        fingerprint=context.fingerprint,
+        generation=context.generation,
+        facts={FACTS: msgspec.to_builtins(facts)},
+    )
+
+
+def _preview(context: StageContext, corpus: Corpus, generator: VitsModel) -> Callable[[int], None] | None:
+    """Speaks the sample text with the weights as they are when it is called."""
+    text = context.settings.voice.sample_text
+    if not text:
+        return None
+    ids = torch.tensor([corpus.alphabet.encode(text)])
+    path = context.workspace.training(STAGE) / PREVIEW
+
+    def speak(_epoch: int) -> None:
+        with torch.inference_mode():
+            speaker = 0 if len(corpus.speakers) > 1 else None
+            spoken = generator(ids.to(generator.device), speaker_id=speaker).waveform[0]
+        write_wav(path, spoken.float().cpu().numpy(), rate_hz=corpus.rate_hz)
+
+    return speak
