@@ -1,0 +1,179 @@
+"""The recordings a voice is made from: finding them, and taking a folder of them in.
+
+Standard library only, because every look at the line asks for them. A folder is never left through a link, and what
+was given is never modified, moved or deleted.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shlex
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from synctalk import files
+from synctalk.errors import InputError, StoppedError
+from synctalk.workspace import Workspace
+
+SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".webm", ".wma")
+LISTING_SUFFIXES = (".csv", ".tsv", ".txt")
+SOUND_FOLDERS = ("wavs", "wav", "audio", "clips")
+
+_ALIGNMENT_SUFFIXES = (".textgrid",)
+_MADE = {"face", "voice", "logs"}
+_EARLIER = "earlier-"
+
+
+def find_recordings(workspace: Workspace) -> Path:
+    """The folder with the recordings: `recordings/` of the dataset, else the dataset itself in the older layout.
+
+    Raises:
+        InputError: There are none.
+    """
+    folder = workspace.dataset / "recordings"
+    if folder.is_dir():
+        return folder
+    if _holds_recordings(workspace.dataset):
+        return workspace.dataset
+    raise InputError(
+        f"dataset {workspace.name!r} has no recordings in {folder}",
+        hint=f"synctalk run {shlex.quote(workspace.name)} --line voice --audio DIR",
+    )
+
+
+def _holds_recordings(dataset: Path) -> bool:
+    """Whether it has a listing, or one of the usual folders of sounds, directly inside."""
+    if not dataset.is_dir():
+        return False
+    listings = any(path.suffix.lower() in {".csv", ".tsv"} and path.is_file() for path in dataset.iterdir())
+    return listings or any((dataset / name).is_dir() for name in (*SOUND_FOLDERS, "csv"))
+
+
+def recording_files(folder: Path) -> dict[str, Path]:
+    """Every sound, listing and alignment in a folder and its sub-folders, by its relative path, sorted.
+
+    Hidden files, what synctalk made, and links that lead out of the folder are not among them.
+    """
+    wanted = {*SOUND_SUFFIXES, *LISTING_SUFFIXES, *_ALIGNMENT_SUFFIXES}
+    found = {
+        label_of(path, folder): path for path in _walk(folder, folder.resolve()) if path.suffix.lower() in wanted
+    }
+    return dict(sorted(found.items()))
+
+
+def label_of(path: Path, folder: Path) -> str:
+    """The path relative to the folder, with `/`, as text that can be stored: bytes that are no text are spelled out."""
+    return os.fsencode(path.relative_to(folder).as_posix()).decode("utf-8", "backslashreplace")
+
+
+def _walk(folder: Path, root: Path) -> Iterator[Path]:
+    """The files below `folder` that really lie below `root`."""
+    is_top = folder.resolve() == root
+    for path in folder.iterdir():
+        name = path.name
+        if name.startswith(".") or (is_top and (name in _MADE or name.startswith(_EARLIER))):
+            continue
+        if path.is_symlink():
+            if path.is_file() and path.resolve().is_relative_to(root):
+                yield path
+        elif path.is_dir():
+            yield from _walk(path, root)
+        elif path.is_file():
+            yield path
+
+
+def adopt_recordings(
+    workspace: Workspace, folder: Path, *, is_dry_run: bool = False, should_stop: Callable[[], bool] = files.never
+) -> Path:
+    """Make the content of `folder` the recordings of the dataset: linked where possible, else copied, never moved.
+
+    Earlier, different recordings are kept under the name `earlier-<time>`. The new ones appear all at once.
+
+    Args:
+        folder: Sounds with their texts; what is in them is checked later, by the stage prepare.
+        is_dry_run: Only check.
+        should_stop: Asked for each file, and while long ones are compared or copied.
+
+    Returns:
+        The folder inside the dataset.
+
+    Raises:
+        StoppedError: `should_stop` said so; the dataset is as it was.
+        InputError: `folder` is missing, holds no sound, or holds the dataset.
+        StorageError: The disk refused.
+    """
+    found = _checked(workspace, folder)
+    target = workspace.dataset / "recordings"
+    if folder.resolve() == workspace.dataset.resolve():
+        return folder
+    if is_dry_run or _is_same_content(found, target, should_stop):
+        return target
+    files.make_folder(workspace.dataset)
+    with files.translating_os_errors(target):
+        incoming = files.temporary_beside(target)
+        try:
+            _gather(found, incoming, should_stop)
+            _keep_earlier(target)
+            files.commit_file(incoming, target)
+        finally:
+            shutil.rmtree(incoming, ignore_errors=True)
+    return target
+
+
+def _checked(workspace: Workspace, folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "does not exist"
+        raise InputError(f"{folder} {what}", hint="give a folder with sounds and texts after --audio")
+    if workspace.dataset.resolve().is_relative_to(folder.resolve()) and folder.resolve() != workspace.dataset.resolve():
+        raise InputError(f"{folder} holds the dataset itself", hint="give the folder that holds only the recordings")
+    found = recording_files(folder)
+    if not any(path.suffix.lower() in SOUND_SUFFIXES for path in found.values()):
+        raise InputError(
+            f"there is no sound in {folder}", hint=f"sounds are files that end in {', '.join(SOUND_SUFFIXES)}"
+        )
+    return found
+
+
+def _gather(found: dict[str, Path], incoming: Path, should_stop: Callable[[], bool]) -> None:
+    folders = {incoming}
+    incoming.mkdir()
+    for label, path in found.items():
+        if should_stop():
+            raise StoppedError
+        target = incoming / label
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folders |= {place for place in target.parents if place.is_relative_to(incoming)}
+        try:
+            os.link(path.resolve(), target)
+        except OSError:
+            files.copy_content(path, target, should_stop=should_stop)
+    for place in folders:
+        files.sync_folder(place)
+
+
+def _keep_earlier(target: Path) -> None:
+    if not (target.is_symlink() or target.exists()):
+        return
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    names = itertools.chain([f"{_EARLIER}{stamp}"], (f"{_EARLIER}{stamp}-{count}" for count in itertools.count(2)))
+    target.rename(next(place for place in map(target.with_name, names) if not place.exists()))
+
+
+def _is_same_content(found: dict[str, Path], target: Path, should_stop: Callable[[], bool]) -> bool:
+    if not target.is_dir():
+        return False
+    there = recording_files(target)
+    return there.keys() == found.keys() and all(_is_same(path, there[label], should_stop) for label, path in found.items())
+
+
+def _is_same(one: Path, other: Path, should_stop: Callable[[], bool]) -> bool:
+    if should_stop():
+        raise StoppedError
+    if os.path.samefile(one, other):
+        return True
+    if one.stat().st_size != other.stat().st_size:
+        return False
+    return files.content_hash(one, should_stop=should_stop) == files.content_hash(other, should_stop=should_stop)
