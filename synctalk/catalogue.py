@@ -1,4 +1,4 @@
-"""What lies under `dataset/`: the datasets, and the videos in a folder. Looks, changes nothing."""
+"""What lies under `dataset/`: the datasets, what they are for, and the videos in a folder. Looks, changes nothing."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ def find_datasets(root: Path) -> list[str]:
     if not base.is_dir():
         return []
     return sorted(path.name for path in base.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def guess_line(dataset: Path) -> str:
+    """Which line a dataset's folder holds recordings for: `voice` when it has sounds with texts but no video."""
+    listings = ("recordings", "wavs", "metadata.csv")
+    is_voice = any((dataset / name).exists() for name in listings) and not find_videos(dataset)
+    return "voice" if is_voice else "face"
 
 
 def find_videos(folder: Path) -> list[Path]:

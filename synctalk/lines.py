@@ -1,4 +1,4 @@
-"""The lines of synctalk: which stages make a face, in which order, from what. Start reading here.
+"""The lines of synctalk: which stages make a face or a voice, in which order, from what. Start reading here.
 
 A stage is plain data; its work is named, not imported, so this page loads in milliseconds.
 """
@@ -13,6 +13,7 @@ from synctalk.errors import InputError
 from synctalk.face.source import find_source
 from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.stage import Stage
+from synctalk.voice.recordings import find_recordings, recording_files
 from synctalk.workspace import Workspace
 
 # A target decides how long a training runs, not what it is; of a named file the content counts, not its path.
@@ -96,9 +97,36 @@ MAIN = Stage(
     work="synctalk.face.recipes:train_main",
 )
 
-FACE = StageGraph.build("face", (PREPROCESS, SYNCNET, MAIN))
+PREPARE = Stage(
+    name="prepare",
+    version=1,
+    needs=(),
+    folder=lambda workspace: workspace.voice,
+    inputs=lambda workspace, _settings: recording_files(find_recordings(workspace)),
+    outputs=lambda workspace: [
+        workspace.voice / name
+        for name in ("clips.json", "audio.npy", "metadata.csv", "rejected.csv", "report.json", "report.png")
+    ],
+    settings=lambda settings: as_facts(settings.prepare),
+    work="synctalk.voice.prepare:run_prepare",
+)
 
-LINES = {FACE.name: FACE}
+VITS = Stage(
+    name="vits",
+    version=1,
+    needs=("prepare",),
+    folder=lambda workspace: workspace.training("vits"),
+    inputs=lambda _workspace, settings: _named_files({"vits.initial": settings.vits.initial}),
+    outputs=lambda workspace: _training_outputs(workspace, "vits"),
+    settings=lambda settings: {"seed": settings.seed, **as_facts(settings.vits, without=_NOT_IN_A_RESULT)},
+    target_epochs=lambda settings: settings.vits.epochs,
+    work="synctalk.voice.vits_stage:train_vits",
+)
+
+FACE = StageGraph.build("face", (PREPROCESS, SYNCNET, MAIN))
+VOICE = StageGraph.build("voice", (PREPARE, VITS))
+
+LINES = {line.name: line for line in (FACE, VOICE)}
 
 
 def find_line(name: str) -> StageGraph:
@@ -114,5 +142,5 @@ def find_line(name: str) -> StageGraph:
 
 def named_paths(settings: Settings) -> list[Path]:
     """The files and folders outside the dataset that settings name."""
-    texts = (settings.syncnet.initial, settings.main.asr_model, settings.main.vgg_weights)
+    texts = (settings.syncnet.initial, settings.main.asr_model, settings.main.vgg_weights, settings.vits.initial)
     return [Path(text) for text in texts if text]

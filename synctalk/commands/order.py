@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from synctalk.catalogue import guess_line
 from synctalk.config import Settings, load_settings, parse_overrides
 from synctalk.errors import ExitCode, InputError, StoppedError
 from synctalk.face.asr import check_asr
@@ -23,9 +24,15 @@ from synctalk.pipeline.runner import Order, Runner, RunReport, describe_skip
 from synctalk.pipeline.supervisor import Patience, Supervisor
 from synctalk.seal import Look
 from synctalk.state import read_state
+from synctalk.voice.recordings import adopt_recordings
 from synctalk.workspace import Workspace
 
 _LEAST_BUDGET_S = 0.001
+_NEXT = {
+    "face": ("preview.mp4", "synctalk render {name} --audio SPEECH.wav --out result/{name}.mp4"),
+    "voice": ("preview.wav", "synctalk speak {name} --text 'Hello.' --out result/{name}.wav"),
+}
+"""By line: the preview of its last training, and what to do with the result."""
 _log = get_logger(__name__)
 
 
@@ -38,13 +45,14 @@ def compose_order(workspace: Workspace, args: argparse.Namespace) -> Order:
     """
     read_state(workspace.state_file, dataset=workspace.name)  # refused before any change
     overrides: dict[str, object] = dict(parse_overrides(args.set))
+    graph = find_line(args.line or guess_line(workspace.dataset))
     if args.epochs is not None:
-        overrides["main.epochs"] = args.epochs
+        overrides[f"{graph.last_training.name}.epochs"] = args.epochs
     settings = load_settings(workspace.settings_file, preset=args.preset, overrides=overrides)
     _check_audio_features(settings)
     return Order(
         workspace=workspace,
-        graph=find_line(args.line),
+        graph=graph,
         settings=settings,
         until=args.until,
         force=args.force,
@@ -64,8 +72,8 @@ def _check_audio_features(settings: Settings) -> None:
         )
 
 
-def adopt_recording(workspace: Workspace, video: Path, *, is_dry_run: bool) -> None:
-    """Make a recording the source of a dataset, with signals heard.
+def adopt(workspace: Workspace, *, video: Path | None, audio: Path | None, is_dry_run: bool) -> None:
+    """Make a video the source, or a folder of sounds the recordings, of a dataset, with signals heard.
 
     Raises:
         InputError: It cannot be used, or the dataset has another source.
@@ -75,7 +83,10 @@ def adopt_recording(workspace: Workspace, video: Path, *, is_dry_run: bool) -> N
     read_state(workspace.state_file, dataset=workspace.name)  # refused before any change
     stop = StopFlag()
     with stopping_on_signals(stop):
-        adopt_source(workspace, video, is_dry_run=is_dry_run, should_stop=stop.is_raised)
+        if video is not None:
+            adopt_source(workspace, video, is_dry_run=is_dry_run, should_stop=stop.is_raised)
+        if audio is not None:
+            adopt_recordings(workspace, audio, is_dry_run=is_dry_run, should_stop=stop.is_raised)
     if stop.is_raised():
         raise StoppedError
 
@@ -97,7 +108,7 @@ def run_order(order: Order, *, again: str, budget_s: float | None = None, look: 
         how = "" if leash else f". Continue with: {again}"
         _log.info("interrupted in stage %s; nothing is lost%s", report.stopped_in, how)
         return report.exit_code
-    for line in _conclude(order.workspace):
+    for line in _conclude(order):
         _log.info("%s", line)
     if look is not None and report.had_nothing_to_do:
         _keep(look, order, report)
@@ -139,23 +150,29 @@ def look_only(order: Order, look: Look) -> list[str] | None:
     return None if report is None else _keep(look, order, report)
 
 
-def _conclude(workspace: Workspace) -> list[str]:
+def _conclude(order: Order) -> list[str]:
     """Where the results are, once there are any."""
-    name, main = shlex.quote(workspace.name), workspace.training("main")
-    if not (main / "best.pth").is_file():
+    name, folder = shlex.quote(order.workspace.name), _result_folder(order)
+    if not (folder / "best.pth").is_file():
         return []
+    preview, command = _NEXT[order.graph.name]
     return [
-        f"losses:  {main / 'loss_history.png'}",
-        f"preview: {main / 'preview.mp4'}",
-        f"next:    synctalk render {name} --audio SPEECH.wav --out result/{name}.mp4",
+        f"losses:  {folder / 'loss_history.png'}",
+        f"preview: {folder / preview}",
+        f"next:    {command.format(name=name)}",
     ]
+
+
+def _result_folder(order: Order) -> Path:
+    return order.workspace.training(order.graph.last_training.name)
 
 
 def _keep(look: Look, order: Order, report: RunReport) -> list[str]:
     """Seal what was seen, and return what there is to say about it."""
     workspace = order.workspace
-    lines = [*map(describe_skip, report.decisions), *_conclude(workspace)]
-    told = [workspace.settings_file, workspace.state_file, workspace.training("main") / "best.pth"]
+    lines = [*map(describe_skip, report.decisions), *_conclude(order)]
+    folders = {place for path in report.looked_at for place in path.parents if workspace.dataset in place.parents}
+    told = [*sorted(folders), workspace.settings_file, workspace.state_file, _result_folder(order) / "best.pth"]
     seal = look.seal([*told, *named_paths(order.settings), *report.looked_at], lines)
     try:
         if seal is not None:

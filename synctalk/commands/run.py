@@ -25,7 +25,7 @@ _log = get_logger(__name__)
 def add_parsers(commands: Any, *, parents: list[argparse.ArgumentParser]) -> None:
     """Add `run` and `explain` to the program."""
     run = commands.add_parser(
-        "run", parents=parents, help="make a face from a video; continue where an earlier run stopped"
+        "run", parents=parents, help="make a face or a voice from recordings; continue where an earlier run stopped"
     )
     add_run_options(run)
     run.set_defaults(execute=execute_run)
@@ -40,6 +40,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `run`."""
     _add_order_options(parser)
     parser.add_argument("--video", type=Path, help="the recording; becomes dataset/NAME/source.*")
+    parser.add_argument("--audio", type=Path, metavar="DIR", help="sounds and texts; becomes dataset/NAME/recordings")
     parser.add_argument("--dry-run", action="store_true", help="only print what would run, and why")
     parser.add_argument("--budget", type=parse_duration, metavar="TIME", help="stop resumably after 90s, 10m or 2h")
     parser.add_argument("--supervise", action="store_true", help="start the run again when it crashes or is killed")
@@ -51,7 +52,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_order_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="the dataset: the folder dataset/NAME")
-    parser.add_argument("--line", metavar="LINE", default="face", help="which line (default: %(default)s)")
+    parser.add_argument("--line", metavar="LINE", help="face or voice (default: what the dataset holds recordings for)")
     parser.add_argument("--until", metavar="STAGE", help="stop after this stage")
     parser.add_argument(
         "--force",
@@ -61,7 +62,7 @@ def _add_order_options(parser: argparse.ArgumentParser) -> None:
         help="start over: retrain (both trainings, the default), all, or a stage; results stay until new ones exist",
     )
     parser.add_argument("--preset", choices=sorted(PRESETS), help="how much quality and time (default: standard)")
-    parser.add_argument("--epochs", type=int, metavar="N", help="target epochs of the main training")
+    parser.add_argument("--epochs", type=int, metavar="N", help="target epochs of the last training")
     parser.add_argument(
         "--continue_training", "--continue-training", action="store_true",
         help="finish a training that is past 90%% of its target",
@@ -76,6 +77,8 @@ def execute_run(args: argparse.Namespace) -> int:
         SynctalkError: Whatever stopped it.
     """
     workspace = Workspace(args.root, args.name)
+    if args.audio is not None:
+        args.line = args.line or "voice"
     said = None if args.dry_run else recall_run(workspace, args)
     if said is not None:
         for line in said:
@@ -83,15 +86,15 @@ def execute_run(args: argparse.Namespace) -> int:
         return ExitCode.DONE
     look = begin_look(workspace, args)
     from synctalk.commands.order import (  # noqa: PLC0415 - most of what a look costs
-        adopt_recording,
+        adopt,
         compose_order,
         print_plan,
         run_order,
         supervise,
     )
 
-    if args.video is not None:
-        adopt_recording(workspace, args.video, is_dry_run=args.dry_run)
+    if args.video is not None or args.audio is not None:
+        adopt(workspace, video=args.video, audio=args.audio, is_dry_run=args.dry_run)
     order = compose_order(workspace, args)
     if args.dry_run:
         print_plan(order, as_json=False)
@@ -117,6 +120,8 @@ def execute_explain(args: argparse.Namespace) -> ExitCode:
 
 def recall_run(workspace: Workspace, args: argparse.Namespace) -> list[str] | None:
     """What the last such run said, when it had nothing to do and nothing moved since; None when it takes a look."""
+    if args.audio is not None:  # a folder to compare with, and a seal remembers no folders outside the dataset
+        return None
     return recall(workspace.seal_file, lock=workspace.lock_file, dataset=workspace.dataset, order=_facts_of(args))
 
 
@@ -128,7 +133,8 @@ def begin_look(workspace: Workspace, args: argparse.Namespace) -> Look:
 def _facts_of(args: argparse.Namespace) -> dict[str, object]:
     """Everything in the options that can change what has to be done."""
     names = ("line", "until", "force", "preset", "epochs", "continue_training", "set")
-    return {"video": args.video and str(args.video), **{name: getattr(args, name) for name in names}}
+    adopted = {"video": args.video and str(args.video), "audio": args.audio and str(args.audio)}
+    return {**adopted, **{name: getattr(args, name) for name in names}}
 
 
 def command_to_go_on(args: argparse.Namespace) -> str:
@@ -145,7 +151,7 @@ def _options(args: argparse.Namespace) -> list[str]:
     words = []
     for option, value in (
         ("--root", None if args.root == Path() else args.root),
-        ("--line", None if args.line == "face" else args.line),
+        ("--line", args.line),
         ("--until", args.until),
         ("--preset", args.preset),
         ("--epochs", args.epochs),

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from synctalk.catalogue import find_datasets
+from synctalk.catalogue import find_datasets, guess_line
 from synctalk.errors import ExitCode, InputError
 from synctalk.holder import Holder
 from synctalk.lines import LINES
@@ -67,8 +67,9 @@ def read_status(workspace: Workspace) -> DatasetStatus:
     loaded = read_state(workspace.state_file, dataset=workspace.name)
     holder = find_live_holder(workspace.lock_file)
     stages = dict(loaded.state.stages)
-    for stage in LINES["face"].stages:
-        record = stages.setdefault(stage.name, Record())
+    lines = [LINES[name] for name in LINES if any(stage in stages for stage in LINES[name].names)]
+    for stage_name in [name for line in lines or [LINES[guess_line(workspace.dataset)]] for name in line.names]:
+        record = stages.setdefault(stage_name, Record())
         if record.status is Status.RUNNING and holder is None:
             record.status = Status.INTERRUPTED
     live = read_live_facts(workspace.progress_file) if holder else None

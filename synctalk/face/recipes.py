@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from synctalk.config import MainSettings, SyncnetSettings
+from synctalk.config import MainSettings
 from synctalk.errors import InputError, StoppedError, SynctalkError
 from synctalk.face.architecture import build_network
 from synctalk.face.data import MouthClips, SyncClips
@@ -56,7 +56,7 @@ def train_syncnet(context: StageContext) -> StageResult:
     settings = context.settings.syncnet
     recording = open_recording(context.workspace.face)
     offset = describe_offset(mouth_opening(recording.points), recording.mel)
-    plan = _plan(context, "syncnet", settings)
+    plan = Plan.of_stage("syncnet", settings, context)
     plan.seed_weights()
     network = SyncNet()
     if settings.initial:
@@ -82,7 +82,7 @@ def train_main(context: StageContext) -> StageResult:
     judge = find_judge(
         context.workspace.training("syncnet"), settings, held_out_frames=len(recording.crops) - recording.first_held_out
     )
-    plan = _plan(context, "main", settings)
+    plan = Plan.of_stage("main", settings, context)
     plan.seed_weights()
     network, tracks = build_network(settings, recording)
     recipe = MouthRecipe(network, settings, judge=judge, perceptual=perceptual)
@@ -137,17 +137,6 @@ def find_judge(folder: Path, settings: MainSettings, *, held_out_frames: int) ->
         settings.sync_weight,
     )
     return SyncNet.from_state(checkpoint.averaged_models[MODEL])
-
-
-def _plan(context: StageContext, stage: str, section: SyncnetSettings | MainSettings) -> Plan:
-    return Plan.from_settings(
-        stage,
-        section,
-        context.settings,
-        folder=context.workspace.training(stage),
-        fingerprint=context.fingerprint,
-        generation=context.generation,
-    )
 
 
 def _engine(context: StageContext, plan: Plan, recipe: Recipe, data: Sequence[TrainingData]) -> Engine:

@@ -41,6 +41,18 @@ class StageGraph:
         """Names of the stages in order."""
         return [stage.name for stage in self.stages]
 
+    @property
+    def last_training(self) -> Stage:
+        """The training whose length `--epochs` sets: the one that all others lead to.
+
+        Raises:
+            StageError: The line has none.
+        """
+        for stage in reversed(self.stages):
+            if stage.is_training:
+                return stage
+        raise StageError(f"line {self.name}: no stage is a training")
+
     def until(self, name: str | None) -> tuple[Stage, ...]:
         """The stages up to `name` and whatever it needs; all of them when `name` is None.
 

@@ -131,10 +131,9 @@ class Engine:
     @property
     def best_figures(self) -> dict[str, Any]:
         """The held-out figures of the best epoch with its number as `best_epoch`; empty before there is one."""
-        if self.best is None:
-            return {}
-        entry = next(entry for entry in self.history if entry["epoch"] == self.best.epoch)
-        return {"best_epoch": self.best.epoch, **entry["held_out"]}
+        best = self._ledger.best
+        found = [entry for entry in self._ledger.entries if best and entry["epoch"] == best["epoch"]]
+        return {"best_epoch": found[0]["epoch"], **found[0]["held_out"]} if found else {}
 
     @property
     def steps_per_epoch(self) -> int:

@@ -14,6 +14,7 @@ from synctalk.config import Settings
 from synctalk.state import Best
 from synctalk.training.sampler import seed_for, seed_generators
 from synctalk.training.schedule import learning_rate
+from synctalk.workspace import Workspace
 
 
 class FitOutcome(Enum):
@@ -56,6 +57,26 @@ class TrainingSettings(Protocol):
     @property
     def ema_decay(self) -> float:
         """Of the running average of the weights."""
+
+
+class Asked(Protocol):
+    """What the work of a stage is called with, as far as a plan needs it."""
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where everything is."""
+
+    @property
+    def settings(self) -> Settings:
+        """What was asked; all of it goes into each checkpoint."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of everything the result depends on."""
+
+    @property
+    def generation(self) -> int:
+        """Raised when the training is to start over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,34 +122,25 @@ class Plan:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_settings(
-        cls,
-        stage: str,
-        section: TrainingSettings,
-        settings: Settings,
-        *,
-        folder: Path,
-        fingerprint: str,
-        generation: int,
-        facts: Mapping[str, Any] | None = None,
+    def of_stage(
+        cls, stage: str, section: TrainingSettings, asked: Asked, *, facts: Mapping[str, Any] | None = None
     ) -> Plan:
         """The plan of one training stage.
 
         Args:
             stage: Its name.
             section: Its part of the settings.
-            settings: All of them; they go into each checkpoint.
-            folder, fingerprint, generation: As the plan's.
-            facts: More that goes into each checkpoint.
+            asked: What its work is called with.
+            facts: More than the settings that goes into each checkpoint.
         """
-        runtime = settings.runtime
+        settings, runtime = asked.settings, asked.settings.runtime
         return cls(
             stage=stage,
-            folder=folder,
+            folder=asked.workspace.training(stage),
             target_epochs=section.epochs,
             seed=settings.seed,
-            fingerprint=fingerprint,
-            generation=generation,
+            fingerprint=asked.fingerprint,
+            generation=asked.generation,
             batch_size=section.batch_size,
             lr=section.lr,
             warmup_steps=section.warmup_steps,

@@ -54,7 +54,7 @@ class PeriodDiscriminator(nn.Module):
         """Judge waves `[B, 1, S]`."""
         missing = -wave.shape[-1] % self._period
         folded = F.pad(wave, (0, missing), mode="reflect") if missing else wave
-        return _judge(folded.unflatten(-1, (-1, self._period)), self.convs, self.final_conv)
+        return _judge(folded.view(*folded.shape[:-1], -1, self._period), self.convs, self.final_conv)
 
 
 class ScaleDiscriminator(nn.Module):

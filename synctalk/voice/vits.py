@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from transformers import VitsConfig, VitsModel
+from transformers.models.vits.modeling_vits import VitsConvFlow, VitsResidualCouplingLayer
 
 from synctalk.voice.alignment import align
 from synctalk.voice.alphabet import SYMBOLS
@@ -78,15 +79,19 @@ def build_vits(config: VitsConfig) -> VitsModel:
         for module in part.modules():
             if isinstance(module, nn.Conv1d):
                 _start_as_torch_does(module)
-    for flow in model.flow.flows:
-        nn.init.zeros_(flow.conv_post.weight)
-        nn.init.zeros_(flow.conv_post.bias)
-    for flow in (*model.duration_predictor.flows, *model.duration_predictor.post_flows):
-        if hasattr(flow, "conv_proj"):
-            nn.init.zeros_(flow.conv_proj.weight)
-            nn.init.zeros_(flow.conv_proj.bias)
+    for module in model.modules():
+        if isinstance(module, VitsResidualCouplingLayer):
+            _start_at_zero(module.conv_post)
+        if isinstance(module, VitsConvFlow):
+            _start_at_zero(module.conv_proj)
     nn.init.normal_(model.text_encoder.embed_tokens.weight, std=config.hidden_size**-0.5)
     return make_trainable(model)
+
+
+def _start_at_zero(conv: nn.Conv1d) -> None:
+    nn.init.zeros_(conv.weight)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
 
 
 def _start_as_torch_does(conv: nn.Conv1d) -> None:
@@ -103,8 +108,9 @@ def make_trainable(model: VitsModel) -> VitsModel:
     """Put the decoder under weight norm and let the blank learn; changes `model` and returns it."""
     model.text_encoder.embed_tokens.padding_idx = None  # with it, the sign between all signs would get no gradient
     model.config.layerdrop = model.text_encoder.encoder.layerdrop = 0.0
-    model.decoder.apply_weight_norm()
-    return model.train()
+    model.decoder.apply_weight_norm()  # type: ignore[no-untyped-call]
+    model.train()
+    return model
 
 
 @dataclass(frozen=True)

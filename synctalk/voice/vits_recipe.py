@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from transformers import VitsModel
 
-from synctalk.config import VitsSettings
 from synctalk.training.recipe import Batch, Losses, Metric, Update
 from synctalk.voice.discriminator import Discriminator
 from synctalk.voice.mel import HOP, mel_spectrogram
 from synctalk.voice.vits import LearnPass, learn_pass
 from synctalk.voice.vits_losses import deceive_loss, feature_loss, judge_loss, kl_divergence
+from synctalk.voice_settings import VitsSettings
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 """Names of the trained models in checkpoints."""

@@ -66,15 +66,7 @@ def _plan(context: StageContext, corpus: Corpus, config: dict[str, Any]) -> Plan
         speakers=corpus.speakers,
         config=config,
     )
-    return Plan.from_settings(
-        STAGE,
-        context.settings.vits,
-        context.settings,
-        folder=context.workspace.training(STAGE),
-        fingerprint=context.fingerprint,
-        generation=context.generation,
-        facts={FACTS: msgspec.to_builtins(facts)},
-    )
+    return Plan.of_stage(STAGE, context.settings.vits, context, facts={FACTS: msgspec.to_builtins(facts)})
 
 
 def _preview(context: StageContext, corpus: Corpus, generator: VitsModel) -> Callable[[int], None] | None:
