@@ -13,6 +13,7 @@ from synctalk.errors import InputError
 from synctalk.face.source import find_source
 from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.stage import Stage
+from synctalk.voice.recordings import find_recordings, recording_files
 from synctalk.workspace import Workspace
 
 # A target decides how long a training runs, not what it is; of a named file the content counts, not its path.
@@ -26,6 +27,10 @@ def _training_outputs(workspace: Workspace, stage: str) -> list[Path]:
 
 def _source_video(workspace: Workspace, _settings: Settings) -> dict[str, Path]:
     return {"source video": find_source(workspace)}
+
+
+def _recordings(workspace: Workspace, _settings: Settings) -> dict[str, Path]:
+    return recording_files(find_recordings(workspace))
 
 
 def _named_files(paths: Mapping[str, str]) -> dict[str, Path]:
@@ -44,6 +49,10 @@ def _named_files(paths: Mapping[str, str]) -> dict[str, Path]:
 
 def _preprocess_settings(settings: Settings) -> dict[str, object]:
     return as_facts(settings.preprocess)
+
+
+def _prepare_settings(settings: Settings) -> dict[str, object]:
+    return as_facts(settings.prepare)
 
 
 def _syncnet_settings(settings: Settings) -> dict[str, object]:
@@ -96,9 +105,24 @@ MAIN = Stage(
     work="synctalk.face.recipes:train_main",
 )
 
-FACE = StageGraph.build("face", (PREPROCESS, SYNCNET, MAIN))
+PREPARE = Stage(
+    name="prepare",
+    version=1,
+    needs=(),
+    folder=lambda workspace: workspace.voice,
+    inputs=_recordings,
+    outputs=lambda workspace: [
+        workspace.voice / name
+        for name in ("clips.json", "audio.npy", "metadata.csv", "rejected.csv", "report.json", "report.png")
+    ],
+    settings=_prepare_settings,
+    work="synctalk.voice.prepare:run_prepare",
+)
 
-LINES = {FACE.name: FACE}
+FACE = StageGraph.build("face", (PREPROCESS, SYNCNET, MAIN))
+VOICE = StageGraph.build("voice", (PREPARE,))
+
+LINES = {FACE.name: FACE, VOICE.name: VOICE}
 
 
 def find_line(name: str) -> StageGraph:

@@ -58,9 +58,7 @@ def recording_files(folder: Path) -> dict[str, Path]:
     Hidden files, what synctalk made, and links that lead out of the folder are not among them.
     """
     wanted = {*SOUND_SUFFIXES, *LISTING_SUFFIXES, *_ALIGNMENT_SUFFIXES}
-    found = {
-        label_of(path, folder): path for path in _walk(folder, folder.resolve()) if path.suffix.lower() in wanted
-    }
+    found = {label_of(path, folder): path for path in _walk(folder, folder.resolve()) if path.suffix.lower() in wanted}
     return dict(sorted(found.items()))
 
 
@@ -166,7 +164,9 @@ def _is_same_content(found: dict[str, Path], target: Path, should_stop: Callable
     if not target.is_dir():
         return False
     there = recording_files(target)
-    return there.keys() == found.keys() and all(_is_same(path, there[label], should_stop) for label, path in found.items())
+    return there.keys() == found.keys() and all(
+        _is_same(path, there[label], should_stop) for label, path in found.items()
+    )
 
 
 def _is_same(one: Path, other: Path, should_stop: Callable[[], bool]) -> bool:
