@@ -29,6 +29,10 @@ def _source_video(workspace: Workspace, _settings: Settings) -> dict[str, Path]:
     return {"source video": find_source(workspace)}
 
 
+def _recordings(workspace: Workspace, _settings: Settings) -> dict[str, Path]:
+    return recording_files(find_recordings(workspace))
+
+
 def _named_files(paths: Mapping[str, str]) -> dict[str, Path]:
     """The files that settings name: each file, or every file of a folder."""
     found: dict[str, Path] = {}
@@ -45,6 +49,10 @@ def _named_files(paths: Mapping[str, str]) -> dict[str, Path]:
 
 def _preprocess_settings(settings: Settings) -> dict[str, object]:
     return as_facts(settings.preprocess)
+
+
+def _prepare_settings(settings: Settings) -> dict[str, object]:
+    return as_facts(settings.prepare)
 
 
 def _syncnet_settings(settings: Settings) -> dict[str, object]:
@@ -102,12 +110,12 @@ PREPARE = Stage(
     version=1,
     needs=(),
     folder=lambda workspace: workspace.voice,
-    inputs=lambda workspace, _settings: recording_files(find_recordings(workspace)),
+    inputs=_recordings,
     outputs=lambda workspace: [
         workspace.voice / name
         for name in ("clips.json", "audio.npy", "metadata.csv", "rejected.csv", "report.json", "report.png")
     ],
-    settings=lambda settings: as_facts(settings.prepare),
+    settings=_prepare_settings,
     work="synctalk.voice.prepare:run_prepare",
 )
 

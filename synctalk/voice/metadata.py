@@ -1,10 +1,10 @@
 """What is said in which sound: reads the listing of a folder of recordings, whichever of the usual kinds it is.
 
 read_metadata
-metadata.csv            LJSpeech, Piper, tables with a header       table.py
-validated.tsv ...       Common Voice                                commonvoice.py
-0001.wav, 0001.txt      recording studios                           pairs.py
-each row: its sound is found, or it is rejected with the reason
+  metadata.csv            LJSpeech, Piper, tables with a header       table.py
+  validated.tsv ...       Common Voice                                commonvoice.py
+  0001.wav, 0001.txt      recording studios                           pairs.py
+  each row: its sound is found, or it is rejected with the reason
 """
 
 from __future__ import annotations
@@ -102,12 +102,12 @@ def _admit(entry: Entry, sounds: SoundFiles, numbers: dict[Path, int]) -> Row:
     path = sounds.find(entry.name, near=entry.near)
     if path in numbers:
         raise RowError(Reason.SAME_NAME, f"in line {numbers[path]}" if numbers[path] else "")
-    numbers[path] = entry.line
     text = unicodedata.normalize("NFC", " ".join(entry.text.split()))
     if not text:
         raise RowError(Reason.NO_TEXT)
     if not entry.speaker:
         raise RowError(Reason.NO_SPEAKER)
+    numbers[path] = entry.line
     return Row(bare_name(entry.name), entry.speaker, text, path, entry.line, entry.source)
 
 
