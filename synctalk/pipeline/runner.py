@@ -222,7 +222,9 @@ class Runner:
         try:
             with self._stop.breaking_off():
                 work = stage.load()
-            return work(context)
+            # A stage translates what it does itself; this is for what its libraries do to the disk.
+            with files.translating_os_errors(stage.folder(self._workspace)):
+                return work(context)
         except StoppedError:
             return StageResult(Outcome.INTERRUPTED)
 

@@ -165,8 +165,14 @@ class CheckpointStore:
             self._own.discard(epoch)
 
     def drop_snapshot(self) -> None:
-        """Remove the snapshot, once an epoch's checkpoint has overtaken it."""
-        _remove(self.snapshot)
+        """Remove the snapshot for good, once an epoch's checkpoint has overtaken it.
+
+        Nothing may write into the folder for days after the last epoch; without a sync a power cut would bring it back.
+        """
+        if self.snapshot.exists():
+            with files.translating_os_errors(self.snapshot):
+                self.snapshot.unlink()
+                files.sync_folder(self.folder)
         crash_point("checkpoint.overtaken")
 
     def _epochs_on_disk(self) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 
@@ -9,7 +10,16 @@ import msgspec
 import pytest
 
 from synctalk import faults
-from synctalk.errors import ExitCode, InputError, LockError, StageError, StateError, StoppedError, SuspendedError
+from synctalk.errors import (
+    ExitCode,
+    InputError,
+    LockError,
+    StageError,
+    StateError,
+    StoppedError,
+    StorageError,
+    SuspendedError,
+)
 from synctalk.holder import current_holder
 from synctalk.leasefile import Note, read_top
 from synctalk.lock import DatasetLock, lease_folder
@@ -211,6 +221,16 @@ def test_an_error_without_words_does_not_block_the_dataset(line) -> None:
     assert line.reasons("prepare") == "resume: it failed (AssertionError)"
     line.error = None
     assert line.run() == ["prepare", "train", "export"]
+
+
+def test_a_disk_that_refuses_a_library_is_reported_as_a_disk(line) -> None:
+    line.error = OSError(errno.EIO, "Input/output error")
+    with pytest.raises(StorageError, match="Input/output error"):
+        line.run()
+    assert read_state(line).stages["prepare"].error.type == "StorageError"
+    line.error = OSError(errno.ECONNREFUSED, "Connection refused")
+    with pytest.raises(ConnectionRefusedError, match="Connection refused"):
+        line.run()
 
 
 def test_a_restart_is_told_with_the_stage_that_goes_on(line) -> None:

@@ -145,6 +145,13 @@ def test_checkpoints_of_another_training_are_kept_until_this_one_has_its_own(
     assert names(folder) == ["best.pth", "epoch_0001.pth"]
 
 
+def test_an_overtaken_snapshot_does_not_come_back_after_a_power_cut(folder: Path, monkeypatch) -> None:
+    synced_names = []
+    monkeypatch.setattr(files, "sync_folder", lambda place: synced_names.append(names(place)))
+    open_store(folder).drop_snapshot()
+    assert synced_names == [["best.pth", "epoch_0001.pth", "epoch_0002.pth", "epoch_0003.pth"]]
+
+
 def test_a_later_generation_is_continued_when_the_present_one_was_forgotten(folder: Path) -> None:
     open_store(folder, generation=3).save_epoch(make_checkpoint(1, generation=3))
     store = open_store(folder, generation=0)
