@@ -7,7 +7,7 @@ from __future__ import annotations
 
 PRESETS: dict[str, dict[str, dict[str, int | float | str]]] = {
     "draft": {
-        "vits": {"size": "draft", "epochs": 200, "batch_size": 8},
+        "vits": {"size": "draft", "epochs": 100, "batch_size": 4, "lr": 5e-4},
         "kokoro": {
             "hidden_dim": 128,
             "n_encoder_layers": 3,

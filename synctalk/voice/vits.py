@@ -140,8 +140,7 @@ class LearnPass:
 def learn_pass(model: VitsModel, batch: dict[str, Tensor], *, segment_frames: int) -> LearnPass:
     """Run text and sound through the network as training needs it.
 
-    In training mode the posterior is sampled and the pieces are chosen at random; in evaluation mode its mean is used
-    and the pieces are the middles.
+    The posterior is sampled. In training mode the pieces are chosen at random; in evaluation mode they are the middles.
 
     Args:
         model: Its mode decides, see above.
@@ -158,8 +157,7 @@ def learn_pass(model: VitsModel, batch: dict[str, Tensor], *, segment_frames: in
         input_ids=ids, padding_mask=sign_mask.mT, attention_mask=sign_mask[:, 0].long(), return_dict=True
     )
     means, log_stds = text.prior_means.mT, text.prior_log_variances.mT  # the name is wrong: they are log stds
-    sampled, posterior_means, posterior_log_stds = model.posterior_encoder(spectrum, mask, speaker)
-    sound = sampled if model.training else posterior_means * mask
+    sound, _, posterior_log_stds = model.posterior_encoder(spectrum, mask, speaker)
     latents = model.flow(sound, mask, speaker)
     path = align(latents, means, log_stds, sign_mask.mT * mask)
     durations = path.sum(dim=2).unsqueeze(1)

@@ -20,6 +20,7 @@ from synctalk.voice_settings import VitsSettings
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 """Names of the trained models in checkpoints."""
 
+_HELD_OUT_PIECES = 8  # held-out clips are judged by pieces so many times as long as those learned from
 _BETAS, _EPS = (0.8, 0.99), 1e-9
 
 
@@ -78,7 +79,10 @@ class VitsRecipe:
         return {"loss": self._weighted(terms), **terms}
 
     def _pass(self, batch: Batch) -> LearnPass:
-        return learn_pass(self._generator, dict(batch), segment_frames=self._settings.segment_samples // HOP)
+        frames = self._settings.segment_samples // HOP
+        if not self._generator.training:  # longer pieces vary less, and no clip may end before its piece does
+            frames = min(_HELD_OUT_PIECES * frames, int(batch["wave_lengths"].min()) // HOP)
+        return learn_pass(self._generator, dict(batch), segment_frames=frames)
 
     def _judge(self, real: Tensor, made: Tensor) -> tuple[list[tuple[Tensor, list[Tensor]]], ...]:
         """Judgements of recordings and of what was made, from one pass over both."""
