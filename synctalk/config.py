@@ -90,6 +90,10 @@ class RuntimeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Share of the time that snapshots may take from the training; they come less often to keep it."""
     disk_wait_s: NonNegativeFloat = 600.0
     """Seconds a training waits for space when the disk is full, before it ends resumably; 0 does not wait."""
+    memory_high: Share = 0.9
+    """Share of taken memory from which on a training gives back what it does not need."""
+    memory_critical: Share = 0.97
+    """Share from which on it warns, when that did not help."""
     preview_s: NonNegativeFloat = 4.0
     """Length of the preview video after each epoch; 0 switches it off."""
     lock: Literal["auto", "flock", "lease"] = "auto"

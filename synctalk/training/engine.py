@@ -42,6 +42,7 @@ from synctalk.training.learner import Learner, StepLostError
 from synctalk.training.ledger import Ledger, StepResult
 from synctalk.training.loader import Loader
 from synctalk.training.memory import MicroBatches
+from synctalk.training.memory_guard import guard_of
 from synctalk.training.plan import FitOutcome, Journal, Plan
 from synctalk.training.recipe import Batch, Recipe, TrainingData
 from synctalk.training.resume import check_fit, restore_best, say_where
@@ -100,12 +101,10 @@ class Engine:
         self._loader = Loader(self.train_data, workers=workers, pin=placement.is_cuda)
         self._sampler = Sampler(plan.seed, plan.stage, plan.batch_size, self.lengths)
         self._memory = MicroBatches(
-            plan.folder,
-            stage=plan.stage,
-            fingerprint=plan.fingerprint,
-            batch_size=plan.batch_size,
+            plan,
             whole_reason=self._learner.whole_reason,
             disk_wait=self._disk_wait,
+            guard=guard_of(plan, placement.device),
         )
         self._held_out = HeldOut(
             len(self.valid_data),

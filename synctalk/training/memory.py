@@ -26,6 +26,8 @@ from synctalk.diskwait import DiskWait
 from synctalk.errors import StorageError, TrainingError
 from synctalk.log import get_logger
 from synctalk.training.ladder import Place
+from synctalk.training.memory_guard import MemoryGuard
+from synctalk.training.plan import Plan
 
 MEMORY_FILE = "memory.json"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -72,33 +74,23 @@ class MicroBatches:
     """How many samples of a batch are computed at once.
 
     Args:
-        folder: Of the training.
-        stage: For messages.
-        fingerprint: What was remembered for another training is forgotten.
-        batch_size: Most samples of a whole batch.
+        plan: Of the training; what was remembered for another one is forgotten.
         whole_reason: Why a batch cannot be computed in parts; '' when it can.
         disk_wait: Patience with a full disk.
+        guard: Asked before each attempt.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        stage: str,
-        fingerprint: str,
-        batch_size: int,
-        whole_reason: str,
-        disk_wait: DiskWait,
-    ) -> None:
-        self._path = folder / MEMORY_FILE
+    def __init__(self, plan: Plan, *, whole_reason: str, disk_wait: DiskWait, guard: MemoryGuard) -> None:
+        self._path = plan.folder / MEMORY_FILE
         self._disk_wait = disk_wait
-        self._stage = stage
-        self._batch_size = batch_size
+        self._guard = guard
+        self._stage = plan.stage
+        self._batch_size = plan.batch_size
         self._whole_reason = whole_reason
         self._is_started = False
-        self._known = Remembered(fingerprint=fingerprint)
+        self._known = Remembered(fingerprint=plan.fingerprint)
         found = _read(self._path)
-        if found is not None and found.fingerprint == fingerprint:
+        if found is not None and found.fingerprint == plan.fingerprint:
             self._known = found
 
     def size_at(self, place: Place) -> int:
@@ -129,6 +121,7 @@ class MicroBatches:
 
     def end(self) -> None:
         """The training ends in good order; a disk that refuses to note it is a warning only."""
+        self._guard.sum_up()
         was_running, self._known.running = self._known.running, None
         try:
             if not self._known.sizes:
@@ -151,6 +144,7 @@ class MicroBatches:
             TrainingError: Not even one sample fits, or the batch cannot be computed in parts.
             StorageError: The disk refused to remember.
         """
+        self._guard.look()
         while True:
             try:
                 return attempt(self.size_at(place))

@@ -98,7 +98,7 @@ class Plan:
         snapshot_s: Most seconds of work that a kill should cost.
         snapshot_cost: Share of the time that snapshots may hold up the training; makes the interval longer when needed.
         disk_wait_s: How long to wait for space on a full disk before it ends resumably.
-        device, precision, workers: As in `RuntimeSettings`.
+        memory_high, memory_critical, device, precision, workers: As in `RuntimeSettings`.
         settings: Plain facts that go into each checkpoint, for people and for rebuilding a model.
     """
 
@@ -116,6 +116,8 @@ class Plan:
     snapshot_s: float = 60.0
     snapshot_cost: float = 0.01
     disk_wait_s: float = 600.0
+    memory_high: float = 0.9
+    memory_critical: float = 0.97
     device: str = "auto"
     precision: str = "auto"
     workers: int = -1
@@ -149,6 +151,8 @@ class Plan:
             snapshot_s=runtime.snapshot_s,
             snapshot_cost=runtime.snapshot_cost,
             disk_wait_s=runtime.disk_wait_s,
+            memory_high=runtime.memory_high,
+            memory_critical=runtime.memory_critical,
             device=runtime.device,
             precision=runtime.precision,
             workers=runtime.workers,

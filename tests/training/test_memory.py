@@ -12,16 +12,18 @@ import torch
 from synctalk.diskwait import DiskWait
 from synctalk.errors import TrainingError
 from synctalk.training.memory import MEMORY_FILE, MicroBatches, is_out_of_memory, kernel_kills
+from synctalk.training.memory_guard import MemoryGuard, Room, Thresholds
+from synctalk.training.plan import Plan
 
 HERE = Path(__file__).resolve().parent
 
+IDLE = MemoryGuard("tiny", Thresholds(1, 1), measure=lambda: Room(1, 1), release=lambda: None)
 PATIENCE = DiskWait(wait_s=0, should_stop=lambda: False)
 
 
 def open_memory(folder: Path, *, whole_reason: str = "", fingerprint: str = "f1") -> MicroBatches:
-    return MicroBatches(
-        folder, stage="tiny", fingerprint=fingerprint, batch_size=8, whole_reason=whole_reason, disk_wait=PATIENCE
-    )
+    plan = Plan(stage="tiny", folder=folder, target_epochs=1, seed=1, fingerprint=fingerprint, batch_size=8, lr=0.1)
+    return MicroBatches(plan, whole_reason=whole_reason, disk_wait=PATIENCE, guard=IDLE)
 
 
 def run_out_above(fits: int, tried: list[int]) -> object:
