@@ -14,6 +14,7 @@ from synctalk.training.ledger import Ledger
 from synctalk.training.loader import Loader
 from synctalk.training.memory import MicroBatches
 from synctalk.training.memory_guard import MemoryGuard, Room, Thresholds
+from synctalk.training.plan import Plan
 from synctalk.training.sampler import Sampler
 
 IDLE = MemoryGuard("tiny", Thresholds(1, 1), measure=lambda: Room(1, 1), release=lambda: None)
@@ -24,9 +25,8 @@ def make(tiny: ModuleType, tmp_path: Path, count: int) -> HeldOut:
     torch.manual_seed(3)
     placement = choose_placement("cpu", "float32")
     learner = Learner(tiny.TinyRecipe(), placement, stage="tiny", clip_norm=1.0, ema_decay=0.9)
-    memory = MicroBatches(
-        tmp_path, stage="tiny", fingerprint="f1", batch_size=4, whole_reason="", disk_wait=PATIENCE, guard=IDLE
-    )
+    plan = Plan(stage="tiny", folder=tmp_path, target_epochs=1, seed=1, fingerprint="f1", batch_size=4, lr=0.1)
+    memory = MicroBatches(plan, whole_reason="", disk_wait=PATIENCE, guard=IDLE)
     return HeldOut(count, Loader(tiny.TinyData(count)), Sampler(7, "tiny", 4), learner, memory)
 
 
