@@ -105,6 +105,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     preset: Literal["draft", "standard", "high"] = "standard"
     seed: NonNegativeInt = 1234
+    target_hours: NonNegativeFloat = 0.0
+    """Hours that the line's last training may take in all; 0 for no limit."""
     preprocess: PreprocessSettings = PreprocessSettings()
     syncnet: SyncnetSettings = SyncnetSettings()
     main: MainSettings = MainSettings()

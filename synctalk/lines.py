@@ -11,6 +11,7 @@ from pathlib import Path
 from synctalk.config import Settings, as_facts
 from synctalk.errors import InputError
 from synctalk.face.source import find_source
+from synctalk.hours import read_hours
 from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.stage import Stage
 from synctalk.voice.recordings import find_recordings, recording_files
@@ -45,6 +46,12 @@ def _named_files(paths: Mapping[str, str]) -> dict[str, Path]:
         elif text:
             found[setting] = path
     return found
+
+
+def _epochs_that_fit(workspace: Workspace, settings: Settings, stage: str, most_epochs: int) -> int:
+    """What a training is to reach: all its epochs, or as many as its hours were found to allow."""
+    hours = settings.target_hours and read_hours(workspace.training(stage), target_hours=settings.target_hours)
+    return min(most_epochs, hours.epochs) if hours else most_epochs
 
 
 def _preprocess_settings(settings: Settings) -> dict[str, object]:
@@ -87,7 +94,7 @@ SYNCNET = Stage(
     inputs=lambda _workspace, settings: _named_files({"syncnet.initial": settings.syncnet.initial}),
     outputs=lambda workspace: _training_outputs(workspace, "syncnet"),
     settings=_syncnet_settings,
-    target_epochs=lambda settings: settings.syncnet.epochs,
+    target_epochs=lambda _workspace, settings: settings.syncnet.epochs,
     work="synctalk.face.recipes:train_syncnet",
 )
 
@@ -101,7 +108,7 @@ MAIN = Stage(
     ),
     outputs=lambda workspace: _training_outputs(workspace, "main"),
     settings=_main_settings,
-    target_epochs=lambda settings: settings.main.epochs,
+    target_epochs=lambda workspace, settings: _epochs_that_fit(workspace, settings, "main", settings.main.epochs),
     work="synctalk.face.recipes:train_main",
 )
 
@@ -127,7 +134,7 @@ VITS = Stage(
     inputs=lambda _workspace, settings: _named_files({"vits.initial": settings.vits.initial}),
     outputs=lambda workspace: _training_outputs(workspace, "vits"),
     settings=lambda settings: {"seed": settings.seed, **as_facts(settings.vits, without=_NOT_IN_A_RESULT)},
-    target_epochs=lambda settings: settings.vits.epochs,
+    target_epochs=lambda workspace, settings: _epochs_that_fit(workspace, settings, "vits", settings.vits.epochs),
     work="synctalk.voice.vits_stage:train_vits",
 )
 

@@ -267,7 +267,7 @@ def _training(name: str, needs: tuple[str, ...]) -> Stage:
             workspace.training(name) / file for file in (BEST, "training_log.json", "loss_history.png")
         ],
         settings=lambda settings: as_facts(settings.syncnet if name == "ear" else settings.main),
-        target_epochs=lambda _settings: EPOCHS[name],
+        target_epochs=lambda _workspace, _settings: EPOCHS[name],
         work=f"bench.chaos.line:train_{name}",
     )
 

@@ -26,7 +26,7 @@ def finish(workspace: Workspace) -> None:
     upstream: dict[str, Fingerprint] = {}
     for stage in FACE.stages:
         upstream[stage.name] = take_fingerprint(stage, workspace, settings, upstream=upstream, cache=cache)
-        target = stage.target_epochs(settings) if stage.target_epochs else 0
+        target = stage.target_epochs(workspace, settings) if stage.target_epochs else 0
         recorder.start(judge.decide(stage, recorder.known(stage), upstream[stage.name], target_epochs=target))
         for path in stage.outputs(workspace):
             write(path, path.name * 50)

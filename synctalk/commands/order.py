@@ -15,6 +15,7 @@ from synctalk.errors import ExitCode, InputError, StoppedError
 from synctalk.face.asr import check_asr
 from synctalk.face.source import adopt_source
 from synctalk.files import publish_bytes
+from synctalk.hours import seconds_trained
 from synctalk.lines import find_line, named_paths
 from synctalk.log import get_logger
 from synctalk.pipeline.freshness import Decision
@@ -48,6 +49,8 @@ def compose_order(workspace: Workspace, args: argparse.Namespace) -> Order:
     graph = find_line(args.line or guess_line(workspace.dataset))
     if args.epochs is not None:
         overrides[f"{graph.last_training.name}.epochs"] = args.epochs
+    if args.target_hours is not None:
+        overrides["target_hours"] = args.target_hours
     settings = load_settings(workspace.settings_file, preset=args.preset, overrides=overrides)
     _check_audio_features(settings)
     return Order(
@@ -58,6 +61,26 @@ def compose_order(workspace: Workspace, args: argparse.Namespace) -> Order:
         force=args.force,
         continue_training=args.continue_training,
     )
+
+
+def seconds_left(order: Order, budget_s: float | None) -> float | None:
+    """How long a run may take: its budget, and no longer than what is left of the hours of its last training.
+
+    Raises:
+        InputError: Nothing is left.
+    """
+    hours = order.settings.target_hours
+    if not hours:
+        return budget_s
+    stage = order.graph.last_training.name
+    left = hours * 3600 - seconds_trained(order.workspace.training(stage))
+    if left <= 0:
+        raise InputError(
+            f"the {hours:g} hours of {stage} are used up",
+            hint="give it more, for example --target-hours "
+            f"{2 * hours:g}; or leave the option out to train until its last epoch",
+        )
+    return left if budget_s is None else min(budget_s, left)
 
 
 def _check_audio_features(settings: Settings) -> None:

@@ -64,6 +64,10 @@ def _add_order_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", choices=sorted(PRESETS), help="how much quality and time (default: standard)")
     parser.add_argument("--epochs", type=int, metavar="N", help="target epochs of the last training")
     parser.add_argument(
+        "--target-hours", "--target_hours", type=float, metavar="H",
+        help="hours for the last training in all; its epochs are worked out from this machine's speed",
+    )  # fmt: skip
+    parser.add_argument(
         "--continue_training", "--continue-training", action="store_true",
         help="finish a training that is past 90%% of its target",
     )  # fmt: skip
@@ -90,6 +94,7 @@ def execute_run(args: argparse.Namespace) -> int:
         compose_order,
         print_plan,
         run_order,
+        seconds_left,
         supervise,
     )
 
@@ -99,15 +104,16 @@ def execute_run(args: argparse.Namespace) -> int:
     if args.dry_run:
         print_plan(order, as_json=False)
         return ExitCode.DONE
+    budget_s = seconds_left(order, args.budget)
     if args.supervise:
         return supervise(
             order,
             words=[args.name, *_options(args), *(["--debug"] if args.debug else [])],
             again=command_to_go_on(args),
             most_restarts=args.max_restarts,
-            budget_s=args.budget,
+            budget_s=budget_s,
         )
-    return run_order(order, again=command_to_go_on(args), budget_s=args.budget, look=look)
+    return run_order(order, again=command_to_go_on(args), budget_s=budget_s, look=look)
 
 
 def execute_explain(args: argparse.Namespace) -> ExitCode:
@@ -132,7 +138,7 @@ def begin_look(workspace: Workspace, args: argparse.Namespace) -> Look:
 
 def _facts_of(args: argparse.Namespace) -> dict[str, object]:
     """Everything in the options that can change what has to be done."""
-    names = ("line", "until", "force", "preset", "epochs", "continue_training", "set")
+    names = ("line", "until", "force", "preset", "epochs", "target_hours", "continue_training", "set")
     adopted = {"video": args.video and str(args.video), "audio": args.audio and str(args.audio)}
     return {**adopted, **{name: getattr(args, name) for name in names}}
 
@@ -155,6 +161,7 @@ def _options(args: argparse.Namespace) -> list[str]:
         ("--until", args.until),
         ("--preset", args.preset),
         ("--epochs", args.epochs),
+        ("--target-hours", args.target_hours),
     ):
         words += [] if value is None else [option, str(value)]
     words += ["--continue_training"] if args.continue_training else []

@@ -5,6 +5,7 @@ Each opens the prepared recording, builds data, network and recipe, lets the eng
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from synctalk.config import MainSettings
 from synctalk.errors import InputError, StoppedError, SynctalkError
@@ -31,6 +33,7 @@ from synctalk.log import get_logger
 from synctalk.pipeline.stage import Outcome, StageContext, StageResult
 from synctalk.training.checkpoint import Checkpoint, load_checkpoint
 from synctalk.training.engine import Engine
+from synctalk.training.pace import fit_into_hours
 from synctalk.training.plan import FitOutcome, Plan
 from synctalk.training.recipe import Recipe, TrainingData
 from synctalk.training.store import BEST
@@ -85,8 +88,13 @@ def train_main(context: StageContext) -> StageResult:
     plan = Plan.of_stage("main", settings, context)
     plan.seed_weights()
     network, tracks = build_network(settings, recording)
-    recipe = MouthRecipe(network, settings, judge=judge, perceptual=perceptual)
     data = [MouthClips(recording, *tracks, is_held_out=is_held_out) for is_held_out in (False, True)]
+
+    def make_recipe(network: nn.Module) -> MouthRecipe:
+        return MouthRecipe(network, settings, judge=judge, perceptual=perceptual)
+
+    plan = fit_into_hours(plan, context.settings.target_hours, lambda: make_recipe(copy.deepcopy(network)), data)
+    recipe = make_recipe(network)
     engine = _engine(context, plan, recipe, data)
     engine.after_epoch = _after_epoch(context, recipe)
     outcome = engine.fit()

@@ -149,6 +149,7 @@ class Recorder:
         record = self._state.record(stage.name)
         if result.outcome is Outcome.FINISHED:
             record.status, record.outputs = Status.DONE, outputs
+            record.target_epochs = min(record.target_epochs, record.epochs)  # hours may have allowed fewer
         else:
             record.status = Status.INTERRUPTED
         record.summary = dict(result.summary) or record.summary

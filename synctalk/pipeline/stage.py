@@ -89,7 +89,7 @@ class Stage:
     outputs: Callable[[Workspace], list[Path]]
     settings: Callable[[Settings], dict[str, object]]
     work: str
-    target_epochs: Callable[[Settings], int] | None = None
+    target_epochs: Callable[[Workspace, Settings], int] | None = None
 
     @property
     def is_training(self) -> bool:

@@ -40,7 +40,7 @@ class VitsRecipe:
     def __init__(
         self, generator: VitsModel, discriminator: Discriminator, settings: VitsSettings, *, rate_hz: int
     ) -> None:
-        self._generator = generator
+        self.generator = generator
         self._discriminator = discriminator
         self._settings = settings
         self._rate_hz = rate_hz
@@ -48,7 +48,7 @@ class VitsRecipe:
     @property
     def modules(self) -> Mapping[str, nn.Module]:
         """Both networks."""
-        return {GENERATOR: self._generator, DISCRIMINATOR: self._discriminator}
+        return {GENERATOR: self.generator, DISCRIMINATOR: self._discriminator}
 
     def optimisers(self) -> Mapping[str, Optimizer]:
         """AdamW for each."""
@@ -80,9 +80,9 @@ class VitsRecipe:
 
     def _pass(self, batch: Batch) -> LearnPass:
         frames = self._settings.segment_samples // HOP
-        if not self._generator.training:  # longer pieces vary less, and no clip may end before its piece does
+        if not self.generator.training:  # longer pieces vary less, and no clip may end before its piece does
             frames = min(_HELD_OUT_PIECES * frames, int(batch["wave_lengths"].min()) // HOP)
-        return learn_pass(self._generator, dict(batch), segment_frames=frames)
+        return learn_pass(self.generator, dict(batch), segment_frames=frames)
 
     def _judge(self, real: Tensor, made: Tensor) -> tuple[list[tuple[Tensor, list[Tensor]]], ...]:
         """Judgements of recordings and of what was made, from one pass over both."""

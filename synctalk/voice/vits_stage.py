@@ -13,6 +13,7 @@ from synctalk.log import get_logger
 from synctalk.media.audio import write_wav
 from synctalk.pipeline.stage import Outcome, StageContext, StageResult
 from synctalk.training.engine import Engine
+from synctalk.training.pace import fit_into_hours
 from synctalk.training.plan import FitOutcome, Plan
 from synctalk.voice.corpus import Corpus, open_corpus
 from synctalk.voice.discriminator import Discriminator
@@ -39,20 +40,31 @@ def train_vits(context: StageContext) -> StageResult:
     corpus, samples = open_corpus(context.workspace.voice)
     settings = context.settings.vits
     config = vits_config(settings.size, rate_hz=corpus.rate_hz, speakers=len(corpus.speakers))
-    plan = _plan(context, corpus, config.to_dict())
-    plan.seed_weights()
-    generator, discriminator = build_vits(config), Discriminator(WIDTHS[settings.size].narrowing)
     train, held_out = (VitsClips(corpus, samples, is_held_out=is_held_out) for is_held_out in (False, True))
+
+    def make_recipe() -> VitsRecipe:
+        networks = build_vits(config), Discriminator(WIDTHS[settings.size].narrowing)
+        return VitsRecipe(*networks, settings, rate_hz=corpus.rate_hz)
+
+    plan = fit_into_hours(
+        _plan(context, corpus, config.to_dict()),
+        context.settings.target_hours,
+        make_recipe,
+        (train, held_out),
+        lengths=train.lengths,
+    )
+    plan.seed_weights()
+    recipe = make_recipe()
     engine = Engine(
         plan=plan,
-        recipe=VitsRecipe(generator, discriminator, settings, rate_hz=corpus.rate_hz),
+        recipe=recipe,
         train_data=train,
         valid_data=held_out,
         should_stop=context.should_stop,
         journal=context.journal,
         progress=context.progress,
         lengths=train.lengths,
-        after_epoch=_preview(context, corpus, generator),
+        after_epoch=_preview(context, corpus, recipe.generator),
     )
     outcome = engine.fit()
     return StageResult(Outcome.FINISHED if outcome is FitOutcome.FINISHED else Outcome.INTERRUPTED, engine.best_figures)

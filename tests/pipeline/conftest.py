@@ -48,7 +48,8 @@ class TinyLine:
             name="train", version=1, needs=("prepare",), folder=lambda ws: ws.training("train"),
             inputs=lambda ws, settings: {},
         outputs=lambda ws: [ws.training("train") / "best.pth"],
-            settings=lambda settings: {"lr": settings.main.lr}, target_epochs=lambda settings: settings.main.epochs,
+            settings=lambda settings: {"lr": settings.main.lr},
+            target_epochs=lambda _workspace, settings: settings.main.epochs,
             work=f"{WORK_MODULE}:train",
         )  # fmt: skip
 

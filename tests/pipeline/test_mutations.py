@@ -315,8 +315,10 @@ def after_setting(name: str, old: object, new: object) -> dict[str, str]:
     """Who has to work again when a setting changes, by the section it stands in."""
     section, _, leaf = name.rpartition(".")
     reason = f"run: setting {leaf} changed from {old} to {new}"
+    if name == "target_hours":  # decides how long a training runs, not what it is
+        return {}
     return {
-        "runtime": {},
+        **{apart: {} for apart in ("runtime", "prepare", "vits", "kokoro", "voice")},
         "": {"syncnet": reason, "main": f"{reason}; stage syncnet before it changed"},
         "preprocess": {"preprocess": reason, **ALL_AGAIN},
         "syncnet": {"syncnet": reason, "main": "run: stage syncnet before it changed"},
@@ -710,7 +712,7 @@ def work(stage: Stage, context: StageContext) -> StageResult:
         path.unlink(missing_ok=True)
         path.write_text(f"{path.name} {context.fingerprint} {context.generation}\n" * 20)
     if stage.target_epochs is not None:
-        context.journal(epochs=stage.target_epochs(context.settings), step=0)
+        context.journal(epochs=stage.target_epochs(context.workspace, context.settings), step=0)
     return StageResult(Outcome.FINISHED)
 
 
