@@ -55,7 +55,7 @@ def write_hf_folder(folder: Path, facts: VoiceFacts, model: VitsModel, *, name: 
         StorageError: The disk refused.
     """
     state = {key: value.contiguous() for key, value in plain_state(model).items()}
-    special = {} if facts.vocabulary else {"pad_token": PAD, "bos_token": BOS, "eos_token": EOS, "unk_token": " "}
+    special = {} if facts.vocabulary else {"pad_token": PAD, "bos_token": BOS, "eos_token": EOS, "unk_token": PAD}
     tokenizer = {
         "tokenizer_class": "VitsTokenizer",
         "add_blank": True,

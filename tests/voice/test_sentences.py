@@ -23,7 +23,10 @@ MARKED = st.text(st.sampled_from("aB1 .!?…,;\n\"'”»)。！؟।、é\u0301�
         ("你好。再见！好吗？好", ["你好。", "再见！", "好吗？", "好"]),
         ("مرحبا؟ نعم۔", ["مرحبا؟", "نعم۔"]),
         ("नमस्ते। ठीक॥", ["नमस्ते।", "ठीक॥"]),
-        ("A title\n\nA text that is\nwrapped here.\nNew line", ["A title", "A text that is\nwrapped here.", "New line"]),
+        (
+            "A title\n\nA text that is\nwrapped here.\nNew line",
+            ["A title", "A text that is\nwrapped here.", "New line"],
+        ),
         ("a title\n\nsmall letters", ["a title", "small letters"]),
         ("e.g. this, i.e. that.", ["e.g. this, i.e. that."]),
         ("  \n ", []),
