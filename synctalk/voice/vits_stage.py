@@ -17,15 +17,13 @@ from synctalk.training.pace import fit_into_hours
 from synctalk.training.plan import FitOutcome, Plan
 from synctalk.voice.corpus import Corpus, open_corpus
 from synctalk.voice.discriminator import Discriminator
+from synctalk.voice.trained import FACTS, STAGE
 from synctalk.voice.vits import WIDTHS, build_vits, vits_config
 from synctalk.voice.vits_data import VitsClips
 from synctalk.voice.vits_recipe import VitsRecipe
 from synctalk.voice.voicemodel import VoiceFacts
 
-STAGE = "vits"
 PREVIEW = "preview.wav"
-FACTS = "voice_facts"
-"""Where a checkpoint's settings keep what is needed to speak with it."""
 
 _log = get_logger(__name__)
 
