@@ -12,13 +12,12 @@ from transformers import VitsModel
 from synctalk.errors import InputError
 from synctalk.training.checkpoint import load_checkpoint
 from synctalk.voice.speak import Voice
-from synctalk.voice.voicemodel import VoiceFacts, load_vits
+from synctalk.voice.voicemodel import GENERATOR, VoiceFacts, load_vits
 from synctalk.workspace import Workspace
 
 STAGE = "vits"
 FACTS = "voice_facts"
 """Under which the facts stand in the settings of a checkpoint."""
-GENERATOR = "generator"
 
 
 @dataclass(frozen=True)

@@ -71,14 +71,13 @@ def vits_config(size: str, *, rate_hz: int, speakers: int) -> VitsConfig:
 def build_vits(config: VitsConfig) -> VitsModel:
     """A network with fresh weights, ready to be trained.
 
-    Transformers starts convolutions so wide that the first steps only shrink the latents. Here they start as they were
-    published, flows as the identity; the decoder alone stays wide, because it then learns faster (docs/lab-book.md).
+    Transformers starts convolutions so wide that the latents are far too large and the decoder is stuck at full scale
+    for good (docs/lab-book.md). Here they start as torch's own do, and flows as the identity, as was published.
     """
     model = VitsModel(config)
-    for part in (model.text_encoder, model.posterior_encoder, model.flow, model.duration_predictor):
-        for module in part.modules():
-            if isinstance(module, nn.Conv1d):
-                _start_as_torch_does(module)
+    for module in model.modules():
+        if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
+            _start_as_torch_does(module)
     for module in model.modules():
         if isinstance(module, VitsResidualCouplingLayer):
             _start_at_zero(module.conv_post)
@@ -94,7 +93,7 @@ def _start_at_zero(conv: nn.Conv1d) -> None:
         nn.init.zeros_(conv.bias)
 
 
-def _start_as_torch_does(conv: nn.Conv1d) -> None:
+def _start_as_torch_does(conv: nn.Conv1d | nn.ConvTranspose1d) -> None:
     weight = torch.empty_like(conv.weight)
     nn.init.kaiming_uniform_(weight, a=math.sqrt(5))
     with torch.no_grad():

@@ -15,10 +15,11 @@ from synctalk.voice.discriminator import Discriminator
 from synctalk.voice.mel import HOP, mel_spectrogram
 from synctalk.voice.vits import LearnPass, learn_pass
 from synctalk.voice.vits_losses import deceive_loss, feature_loss, judge_loss, kl_divergence
+from synctalk.voice.voicemodel import GENERATOR
 from synctalk.voice_settings import VitsSettings
 
-GENERATOR, DISCRIMINATOR = "generator", "discriminator"
-"""Names of the trained models in checkpoints."""
+DISCRIMINATOR = "discriminator"
+"""Name of the other network in checkpoints."""
 
 _HELD_OUT_PIECES = 8  # held-out clips are judged by pieces so many times as long as those learned from
 _BETAS, _EPS = (0.8, 0.99), 1e-9

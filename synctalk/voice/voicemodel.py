@@ -18,6 +18,9 @@ from synctalk.errors import TrainingError
 from synctalk.voice.alphabet import Alphabet
 from synctalk.voice.spelling import Spelling, Vocabulary
 
+GENERATOR = "generator"
+"""Name of the network in checkpoints."""
+
 _DECODER = "decoder."
 _LENGTH, _DIRECTION = ".parametrizations.weight.original0", ".parametrizations.weight.original1"
 

@@ -15,7 +15,8 @@ from synctalk.voice.discriminator import Discriminator
 from synctalk.voice.mel import HOP
 from synctalk.voice.vits import WIDTHS, Width, build_vits, learn_pass, vits_config
 from synctalk.voice.vits_data import VitsClips
-from synctalk.voice.vits_recipe import DISCRIMINATOR, GENERATOR, VitsRecipe
+from synctalk.voice.vits_recipe import DISCRIMINATOR, VitsRecipe
+from synctalk.voice.voicemodel import GENERATOR
 from synctalk.voice_settings import VitsSettings
 
 RATE_HZ = 16_000
@@ -69,6 +70,13 @@ def test_the_network_has_the_tensors_of_the_published_voices() -> None:
     model = VitsModel(vits_config("high", rate_hz=22_050, speakers=1))
     assert len(list(model.parameters())) == 762
     assert 36_000_000 < sum(parameter.numel() for parameter in model.parameters()) < 37_000_000
+
+
+def test_a_fresh_decoder_is_neither_silent_nor_stuck_at_full_scale() -> None:
+    model, batch = model_of().eval(), batch_of(["one two three", "four, five"])
+    with torch.no_grad():
+        made = learn_pass(model, batch, segment_frames=8).made
+    assert 1e-4 < float(made.square().mean().sqrt()) < 0.5
 
 
 @pytest.mark.parametrize("speakers", [1, 2])
