@@ -76,6 +76,7 @@ def _prepare(context: StageContext) -> StageResult:
             raise _too_few(listing, len(chosen), folder)
         summary = _publish(context, chosen, listing, extent, store)
     _tell_rejected(listing, len(chosen))
+    _log.info("voice/report.json: %s", summary["verdict"])
     return StageResult(Outcome.FINISHED, summary)
 
 
@@ -202,7 +203,14 @@ def _publish(
     write_report(voice / REPORT_JSON, voice / REPORT_PNG, report)
     crash_point("prepare.publish")
     write_corpus(voice, corpus)
-    return {"clips": len(chosen), "left_out": len(listing.rejections), "minutes": round(report.minutes, 2)}
+    return {
+        "clips": report.clips,
+        "held_out": report.held_out,
+        "left_out": len(listing.rejections),
+        "minutes": report.minutes,
+        "verdict": str(report.verdict),
+        "advice": report.advice,
+    }
 
 
 def _make_corpus(chosen: Sequence[_Kept], settings: PrepareSettings) -> Corpus:
