@@ -3,8 +3,8 @@
     run_prepare
       read_metadata     which sound says what; rows without a sound or a text are rejected
       survey            how much there is, by the headers; refuses what the disk cannot hold
-      _Gathering        each recording decoded, examined, cut and levelled, one at a time
-      _choose           texts that do not fit, clips that are too many, who is held out
+      listen            each recording decoded, examined, cut and levelled, one at a time
+      choose            texts that do not fit, clips that are too many
       _publish          everything gets its place, `clips.json` last
 
 Memory is bounded by the longest recording. A run that is killed or stopped leaves what was there before, and the next
@@ -252,7 +252,7 @@ def _tell_unlisted(listing: Listing) -> None:
     if listing.unlisted:
         names = ", ".join(listing.unlisted[:_SHOWN_NAMES])
         more = ", ..." if len(listing.unlisted) > _SHOWN_NAMES else ""
-        _log.warning("%d sounds have no usable text and are not used: %s%s", len(listing.unlisted), names, more)
+        _log.warning("sounds without a usable text: %d (%s%s)", len(listing.unlisted), names, more)
 
 
 def _tell_rejected(listing: Listing, used: int) -> None:
