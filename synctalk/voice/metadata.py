@@ -18,14 +18,13 @@ from synctalk import files
 from synctalk.errors import InputError, StoppedError
 from synctalk.voice.listing import Entry, Listing, Reason, Rejection, Row, RowError
 from synctalk.voice.pairs import read_pairs
-from synctalk.voice.recordings import recording_files
+from synctalk.voice.recordings import LISTING_SUFFIXES, recording_files
 from synctalk.voice.soundfiles import SoundFiles, bare_name
 from synctalk.voice.table import read_table
 from synctalk.voice.voted import find_tables, read_voted
 from synctalk.voice_settings import PrepareSettings
 
 _LISTING = "metadata"
-_TABLE_SUFFIXES = {".csv", ".tsv", ".txt"}
 
 
 def read_metadata(
@@ -45,7 +44,7 @@ def read_metadata(
         InputError: The listing cannot be read or understood, or there are several.
         StoppedError: `should_stop` said so.
     """
-    found = recording_files(folder)
+    found = recording_files(folder, should_stop=should_stop)
     sounds = SoundFiles(folder, found)
     listing = Listing()
     numbers: dict[Path, int] = {}
@@ -79,7 +78,7 @@ def _entries(found: Mapping[str, Path], sounds: SoundFiles, settings: PrepareSet
 
 def _find_listing(found: Mapping[str, Path]) -> str | None:
     """The `metadata.csv` nearest to the top, else the only other csv file."""
-    tables = {label: PurePosixPath(label) for label in found if PurePosixPath(label).suffix.lower() in _TABLE_SUFFIXES}
+    tables = {label: PurePosixPath(label) for label in found if label.lower().endswith(LISTING_SUFFIXES)}
     named = [label for label, path in tables.items() if path.stem.lower() == _LISTING]
     candidates = named or [label for label, path in tables.items() if path.suffix.lower() == ".csv"]
     if not candidates:

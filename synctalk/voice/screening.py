@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import xxhash
 
-from synctalk.voice.alphabet import Alphabet, plain
+from synctalk.voice.alphabet import BOS, EOS, PAD, Alphabet, plain
 from synctalk.voice.listing import Reason, RowError
 
 _BREATH_CHARACTERS = 5  # a short word takes longer than its letters say
@@ -28,15 +28,16 @@ def check_signs(texts: Sequence[str]) -> list[RowError | None]:
     Raises:
         InputError: The texts use more letters than a voice can have.
     """
-    alphabet = Alphabet.of_texts(texts)
-    return [_unspeakable(text, alphabet.unknown(text)) for text in texts]
+    known = set(Alphabet.of_texts(texts).ids) - {PAD, BOS, EOS}
+    return [_unspeakable(text, known) for text in texts]
 
 
-def _unspeakable(text: str, unknown: list[str]) -> RowError | None:
+def _unspeakable(text: str, known: set[str]) -> RowError | None:
     if not any(sign.isalnum() for sign in text):
         return RowError(Reason.NO_TEXT, "it has no letters")
+    unknown = set(plain(text)) - known
     if unknown:
-        signs = " ".join(sign if sign.isprintable() else f"U+{ord(sign):04X}" for sign in unknown)
+        signs = " ".join(sign if sign.isprintable() else f"U+{ord(sign):04X}" for sign in sorted(unknown))
         return RowError(Reason.SIGNS, f"{signs} (write it as it is spoken)")
     return None
 

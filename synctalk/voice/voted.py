@@ -24,7 +24,7 @@ def find_tables(found: Mapping[str, Path]) -> dict[str, Path]:
     Raises:
         InputError: One of them cannot be read.
     """
-    tables = {label: path for label, path in found.items() if path.suffix.lower() == ".tsv" and _is_table(path)}
+    tables = {label: path for label, path in found.items() if label.lower().endswith(".tsv") and _is_table(path)}
     tables = {label: path for label, path in tables.items() if path.name != _REFUSED}
     if not tables:
         return {}
