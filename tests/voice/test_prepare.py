@@ -59,7 +59,7 @@ def recorded(studio):
 
 def test_everything_promised_is_made_and_nothing_else(recorded) -> None:
     result = run_prepare(recorded.context())
-    (stage,) = VOICE.stages
+    stage = VOICE.stages[0]
     assert result.outcome is Outcome.FINISHED
     assert {path.name for path in stage.outputs(recorded.workspace)} == MADE
     assert {path.name for path in recorded.workspace.voice.iterdir()} == MADE
@@ -293,7 +293,19 @@ def test_stop_at_any_question_leaves_what_was_there(recorded) -> None:
 
 
 def run_line(root: Path, **environment: str) -> int:
-    command = [sys.executable, "-m", "synctalk", "run", "anna", "--line", "voice", "--root", str(root)]
+    command = [
+        sys.executable,
+        "-m",
+        "synctalk",
+        "run",
+        "anna",
+        "--line",
+        "voice",
+        "--until",
+        "prepare",
+        "--root",
+        str(root),
+    ]
     environment = {**os.environ, **environment}
     return subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False, cwd=ROOT).returncode
 

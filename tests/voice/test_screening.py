@@ -29,9 +29,17 @@ def test_text_without_a_letter_is_none(text: str) -> None:
     assert problem.reason is Reason.NO_TEXT
 
 
+def test_stray_letters_of_another_script_do_not_cost_the_others_their_voice() -> None:
+    stray = "".join(chr(0x4E00 + number) for number in range(200))
+    problems = check_signs([*["Mêrdîn û Şengal"] * 5, stray])
+    assert problems[:5] == [None] * 5
+    assert problems[5] is not None
+    assert problems[5].reason is Reason.SIGNS
+
+
 def test_more_letters_than_a_voice_can_have_are_refused() -> None:
     with pytest.raises(InputError, match="letters beyond the known ones"):
-        check_signs(["".join(chr(0x4E00 + number) for number in range(200))])
+        check_signs(["".join(chr(0x4E00 + number) for number in range(200))] * 3)
 
 
 def test_usual_paces_pass_and_odd_ones_do_not() -> None:
