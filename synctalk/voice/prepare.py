@@ -6,8 +6,9 @@
       Gathering         each recording decoded, examined, cut and levelled; those whose text fits are chosen
       _publish          everything gets its place, `clips.json` last
 
-Memory is bounded by the longest recording. A run that is killed or stopped leaves what was there before, or nothing that
-could be taken for prepared, and the next one begins again. Nothing is left out silently: `rejected.csv` has a line for every row that is not used.
+Memory is bounded by the longest recording. A run that is killed or stopped leaves what was there before, or nothing
+that could be taken for prepared, and the next one begins again. Nothing is left out silently: `rejected.csv` has a line
+for every row that is not used.
 """
 
 from __future__ import annotations

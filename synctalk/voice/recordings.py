@@ -65,13 +65,19 @@ def recording_files(folder: Path, *, should_stop: Callable[[], bool] = files.nev
 
     Raises:
         StoppedError: `should_stop` said so.
+        InputError: A folder cannot be read.
     """
-    place, root, found = os.fspath(folder), folder.resolve(), {}
-    for path in _walk(place, root, is_top=True):
-        if should_stop():
-            raise StoppedError
-        label = path[len(place) :].lstrip(os.sep).replace(os.sep, "/")
-        found[os.fsencode(label).decode("utf-8", "backslashreplace")] = Path(path)
+    place, found = os.fspath(folder), {}
+    try:
+        for path in _walk(place, folder.resolve(), is_top=True):
+            if should_stop():
+                raise StoppedError
+            label = path[len(place) :].lstrip(os.sep).replace(os.sep, "/")
+            found[os.fsencode(label).decode("utf-8", "backslashreplace")] = Path(path)
+    except OSError as error:
+        raise InputError(
+            f"{error.filename} cannot be read: {error.strerror}", hint="check the permissions of the recordings"
+        ) from error
     return dict(sorted(found.items()))
 
 

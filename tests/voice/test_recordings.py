@@ -84,6 +84,15 @@ def test_name_that_is_no_text_gets_a_label_that_can_be_stored(tmp_path: Path) ->
     assert list(recording_files(tmp_path)) == [r"caf\xe9.wav"]
 
 
+def test_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(place: str) -> None:
+        raise PermissionError(13, "Permission denied", place)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(InputError, match="cannot be read: Permission denied"):
+        recording_files(tmp_path)
+
+
 # ------------------------------------------------------------------------------------------------------ taking in
 
 

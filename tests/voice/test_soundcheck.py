@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -33,29 +34,29 @@ def refused(samples: np.ndarray, settings: PrepareSettings = SETTINGS) -> Reason
 def test_silence_is_cut_down_to_the_margin(speech, silence_s: float) -> None:
     found, kept = examine(speech(2.0, silence_s=silence_s).astype(np.float32), SETTINGS)
     assert found.seconds == pytest.approx(2.0 + 2 * silence_s, abs=1e-3)
-    assert found.speech_s == pytest.approx(2.0, abs=0.1)
-    assert len(kept) / RATE_HZ == pytest.approx(2.0 + min(0.2, 2 * silence_s), abs=0.1)
+    assert 1.95 < found.speech_s < 2.2
+    assert 1.95 < len(kept) / RATE_HZ - min(0.2, 2 * silence_s) < 2.2
     assert found.silence == pytest.approx(1 - found.speech_s / found.seconds)
 
 
 def test_pauses_inside_are_kept(speech) -> None:
     pause = np.zeros(RATE_HZ)
     _, kept = examine(np.concatenate([speech(1.0), pause, speech(1.0)]).astype(np.float32), SETTINGS)
-    assert len(kept) / RATE_HZ == pytest.approx(1 + 1 + 1 + 0.4 + 0.2, abs=0.1)
+    assert len(kept) / RATE_HZ == pytest.approx(1 + 1 + 1 + 0.4 + 0.2, abs=0.2)
 
 
 def test_click_before_the_speech_is_not_speech(speech) -> None:
     samples = speech(1.5, silence_s=1.0)
     samples[2000:2040] = 0.5
     start, _ = speech_bounds(samples.astype(np.float32), rate_hz=RATE_HZ)
-    assert start / RATE_HZ == pytest.approx(1.0, abs=0.05)
+    assert start / RATE_HZ == pytest.approx(1.0, abs=0.1)
 
 
 def test_noise_of_the_room_is_not_speech(speech) -> None:
     samples = speech(1.5, silence_s=1.0)
     samples += 0.004 * np.random.default_rng(1).standard_normal(len(samples))
     start, stop = speech_bounds(samples.astype(np.float32), rate_hz=RATE_HZ)
-    assert (start / RATE_HZ, stop / RATE_HZ) == (pytest.approx(1.0, abs=0.1), pytest.approx(2.5, abs=0.1))
+    assert (start / RATE_HZ, stop / RATE_HZ) == (pytest.approx(1.0, abs=0.12), pytest.approx(2.5, abs=0.16))
 
 
 @pytest.mark.parametrize("gain", [0.1, 0.3, 1.0, 2.0])
@@ -134,3 +135,17 @@ def test_real_clips_are_all_good_and_hardly_cut(real_data: Path) -> None:
         assert len(kept) > 0.97 * found.seconds * RATE_HZ, row.name
         assert (found.clipped, abs(found.offset) < 1e-4) == (0, True), row.name
         assert found.noise_db > 25, row.name
+
+
+@pytest.mark.real_data
+def test_real_speech_is_found_where_its_sounds_were_aligned(real_data: Path) -> None:
+    folder = real_data / "voice" / "ljspeech"
+    for grid in sorted((folder / "textgrids").glob("*.TextGrid")):
+        intervals = re.findall(
+            r'xmin = ([\d.]+)\s+xmax = ([\d.]+)\s+text = "(.*?)"', grid.read_text().split('"phones"')[1]
+        )
+        spoken = [(float(start), float(stop)) for start, stop, sound in intervals if sound not in {"", "sil", "sp"}]
+        samples = read_audio(folder / "wavs" / f"{grid.stem}.wav", rate_hz=RATE_HZ)
+        start, stop = speech_bounds(samples, rate_hz=RATE_HZ)
+        assert -0.1 < start / RATE_HZ - spoken[0][0] < SETTINGS.margin_s, grid.stem
+        assert -SETTINGS.margin_s < stop / RATE_HZ - spoken[-1][1] < 0.15, grid.stem
