@@ -17,11 +17,13 @@ import msgspec
 import numpy as np
 import pytest
 import soundfile
+from scipy import signal as signals
 
 from synctalk import diskwait
 from synctalk.errors import InputError, StorageError
 from synctalk.faults import CRASH_VARIABLE, FAIL_VARIABLE
 from synctalk.lines import VOICE
+from synctalk.media.audio import read_audio
 from synctalk.pipeline.stage import Outcome
 from synctalk.voice.corpus import Corpus, open_corpus
 from synctalk.voice.prepare import run_prepare
@@ -77,6 +79,18 @@ def test_clips_are_where_the_corpus_says(recorded) -> None:
         assert clip.samples / 22_050 == pytest.approx(1.2 + 0.2, abs=0.2)
         assert 0.05 < np.sqrt(np.mean(sound**2)) < 0.09
         assert np.abs(sound[:1000]).mean() < 0.2 * np.abs(sound).mean()
+
+
+def test_clip_is_the_recording_but_for_its_level_and_its_ends(recorded) -> None:
+    run_prepare(recorded.context())
+    corpus, samples = open_corpus(recorded.workspace.voice)
+    for clip in corpus.clips:
+        kept = samples[clip.start : clip.start + clip.samples] / 32_768
+        whole = read_audio(recorded.folder / "wavs" / f"{clip.name}.wav", rate_hz=22_050)
+        likeness = signals.correlate(whole, kept, mode="valid", method="fft")
+        first = int(np.argmax(likeness))
+        part = whole[first : first + len(kept)]
+        assert np.corrcoef(part, kept)[0, 1] > 0.9999
 
 
 def test_metadata_is_what_piper_reads(recorded) -> None:
