@@ -68,6 +68,11 @@ def test_second_column_that_repeats_with_the_same_text_is_the_same_text(tmp_path
     assert [row.text for row in found.rows] == ["seven", "seven", "eight", "eight"]
 
 
+def test_abbreviation_that_is_read_in_two_ways_makes_no_speaker(tmp_path: Path) -> None:
+    found = listing(tmp_path, "a|Dr.|Doctor\nb|Dr.|Drive\nc|St.|Saint\nd|No.|Number\n")
+    assert [(row.speaker, row.text) for row in found.rows][:2] == [("speaker", "Doctor"), ("speaker", "Drive")]
+
+
 def test_third_column_that_is_always_empty_does_not_hide_the_second(tmp_path: Path) -> None:
     assert rows(listing(tmp_path, "a|one|\nb|two|\n")) == [("a", "speaker", "one"), ("b", "speaker", "two")]
 
