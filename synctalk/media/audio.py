@@ -34,7 +34,8 @@ _log = get_logger(__name__)
 
 Samples = NDArray[np.float32]
 
-_PLAIN_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".aif", ".aiff"})
+PLAIN_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".aif", ".aiff"})
+"""Read with soundfile where it can."""
 _BLOCK_SAMPLES = 1 << 18
 _FRONT_CHANNELS = 3
 _HOLE_S = 0.05
@@ -176,13 +177,20 @@ def _open_sound(path: Path) -> Iterator[_Sound]:
             yield sound
         return
     with file:
-        blocks = file.blocks(_BLOCK_SAMPLES, dtype="float32", always_2d=True)
-        yield _Sound(file.samplerate, 0.0, (_to_mono(block.T) for block in blocks))
+        yield _Sound(file.samplerate, 0.0, _plain_blocks(file, path))
+
+
+def _plain_blocks(file: soundfile.SoundFile, path: Path) -> Iterator[Samples]:
+    try:
+        for block in file.blocks(_BLOCK_SAMPLES, dtype="float32", always_2d=True):
+            yield _to_mono(block.T)
+    except soundfile.SoundFileError as error:
+        raise InputError(f"the sound of {path} is damaged: {error}", hint="copy or export it again") from error
 
 
 def _plain_file(path: Path) -> soundfile.SoundFile | None:
     """The file opened with soundfile, or None when PyAV is to try: another kind, or a codec soundfile lacks."""
-    if path.suffix.lower() not in _PLAIN_SUFFIXES:
+    if path.suffix.lower() not in PLAIN_SUFFIXES:
         return None
     try:
         return soundfile.SoundFile(path)

@@ -8,6 +8,7 @@ from pathlib import Path
 import soundfile
 
 from synctalk.errors import InputError
+from synctalk.media.audio import PLAIN_SUFFIXES
 from synctalk.media.container import is_decodable, open_media, require_file
 
 _MICROSECONDS = 1_000_000
@@ -33,6 +34,8 @@ def read_sound_facts(path: Path) -> SoundFacts:
         InputError: The file is missing, unreadable or without sound.
     """
     require_file(path)
+    if path.suffix.lower() not in PLAIN_SUFFIXES:
+        return _read_container(path)
     try:
         facts = soundfile.info(str(path))
     except soundfile.SoundFileError:

@@ -61,6 +61,8 @@ def check_room(folder: Path, extent: Extent, *, rate_hz: int) -> None:
     Raises:
         StorageError: The disk of `folder` has less room than that.
     """
+    if not extent.clips:
+        return
     samples = extent.seconds * rate_hz
     _log.info(
         "%d recordings, %.2f hours by their headers: %.0f MB on the disk, read as they are needed (all at once they "

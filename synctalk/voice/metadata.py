@@ -1,10 +1,11 @@
 """What is said in which sound: reads the listing of a folder of recordings, whichever of the usual kinds it is.
 
-read_metadata
-  metadata.csv            LJSpeech, Piper, tables with a header       table.py
-  validated.tsv ...       Common Voice                                commonvoice.py
-  0001.wav, 0001.txt      recording studios                           pairs.py
-  each row: its sound is found, or it is rejected with the reason
+    read_metadata
+      metadata.csv            LJSpeech, Piper, tables with a header       table.py
+      validated.tsv ...       Common Voice, with votes                    voted.py
+      0001.wav, 0001.txt      recording studios                           pairs.py
+
+Of each row the sound is found, or the row is rejected with the reason.
 """
 
 from __future__ import annotations
@@ -15,16 +16,15 @@ from pathlib import Path, PurePosixPath
 
 from synctalk import files
 from synctalk.errors import InputError, StoppedError
-from synctalk.voice.commonvoice import find_tables, read_common_voice
 from synctalk.voice.listing import Entry, Listing, Reason, Rejection, Row, RowError
 from synctalk.voice.pairs import read_pairs
-from synctalk.voice.recordings import recording_files
+from synctalk.voice.recordings import LISTING_SUFFIXES, recording_files
 from synctalk.voice.soundfiles import SoundFiles, bare_name
 from synctalk.voice.table import read_table
+from synctalk.voice.voted import find_tables, read_voted
 from synctalk.voice_settings import PrepareSettings
 
 _LISTING = "metadata"
-_TABLE_SUFFIXES = {".csv", ".tsv", ".txt"}
 
 
 def read_metadata(
@@ -44,7 +44,7 @@ def read_metadata(
         InputError: The listing cannot be read or understood, or there are several.
         StoppedError: `should_stop` said so.
     """
-    found = recording_files(folder)
+    found = recording_files(folder, should_stop=should_stop)
     sounds = SoundFiles(folder, found)
     listing = Listing()
     numbers: dict[Path, int] = {}
@@ -71,14 +71,14 @@ def _entries(found: Mapping[str, Path], sounds: SoundFiles, settings: PrepareSet
         return
     tables = find_tables(found)
     for label, path in tables.items():
-        yield from read_common_voice(path, label, settings)
+        yield from read_voted(path, label, settings)
     if not tables:
         yield from read_pairs(sounds.all, found)
 
 
 def _find_listing(found: Mapping[str, Path]) -> str | None:
     """The `metadata.csv` nearest to the top, else the only other csv file."""
-    tables = {label: PurePosixPath(label) for label in found if PurePosixPath(label).suffix.lower() in _TABLE_SUFFIXES}
+    tables = {label: PurePosixPath(label) for label in found if label.lower().endswith(LISTING_SUFFIXES)}
     named = [label for label, path in tables.items() if path.stem.lower() == _LISTING]
     candidates = named or [label for label, path in tables.items() if path.suffix.lower() == ".csv"]
     if not candidates:

@@ -3,18 +3,17 @@
     run_prepare
       read_metadata     which sound says what; rows without a sound or a text are rejected
       survey            how much there is, by the headers; refuses what the disk cannot hold
-      _Gathering        each recording decoded, examined, cut and levelled, one at a time
-      _choose           texts that do not fit, clips that are too many, who is held out
+      Gathering         each recording decoded, examined, cut and levelled; those whose text fits are chosen
       _publish          everything gets its place, `clips.json` last
 
-Memory is bounded by the longest recording. A run that is killed or stopped leaves what was there before, and the next
-one begins again. Nothing is left out silently: `rejected.csv` has a line for every row that is not used.
+Memory is bounded by the longest recording. A run that is killed or stopped leaves what was there before, or nothing
+that could be taken for prepared, and the next one begins again. Nothing is left out silently: `rejected.csv` has a line
+for every row that is not used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 from synctalk import files
@@ -25,16 +24,15 @@ from synctalk.pipeline.stage import Outcome, StageContext, StageResult
 from synctalk.voice.alphabet import Alphabet
 from synctalk.voice.corpus import AUDIO, CLIPS, Clip, Corpus, write_corpus
 from synctalk.voice.extent import Extent, check_room, survey
-from synctalk.voice.hearing import hear
+from synctalk.voice.gathering import Gathering, Kept
 from synctalk.voice.language import find_language
-from synctalk.voice.listing import Listing, Reason, Rejection, Row, RowError
+from synctalk.voice.listing import Listing, Rejection, Row
 from synctalk.voice.metadata import count_reasons, read_metadata
+from synctalk.voice.prepared_tables import REJECTED, write_metadata, write_rejected
 from synctalk.voice.recordings import find_recordings
 from synctalk.voice.samplefile import SampleFile
-from synctalk.voice.screening import check_paces, check_signs, hold_out, key_of, pace
-from synctalk.voice.soundcheck import Soundness
-from synctalk.voice.tables import REJECTED, write_metadata, write_rejected
-from synctalk.voice.voice_report import REPORT_JSON, REPORT_PNG, Accepted, make_report, write_report
+from synctalk.voice.screening import check_signs, hold_out
+from synctalk.voice.voice_report import REPORT_JSON, REPORT_PNG, Accepted, Report, make_report, write_report
 from synctalk.voice_settings import PrepareSettings
 
 _LEAST_CLIPS = 2
@@ -68,8 +66,8 @@ def _prepare(context: StageContext) -> StageResult:
     extent = survey(speakable[: settings.most_clips or None], context.should_stop)
     check_room(voice, extent, rate_hz=settings.rate_hz)
     with SampleFile(voice) as store:
-        gathering = _Gathering(settings, store, context.should_stop, listing.rejections)
-        chosen = gathering.choose(gathering.listen(speakable, context))
+        gathering = Gathering(settings, store, context.should_stop, listing.rejections)
+        chosen = gathering.choose(gathering.listen(speakable, context.progress))
         listing.rejections.sort(key=lambda rejection: (rejection.source, rejection.line))
         if len(chosen) < _LEAST_CLIPS:
             write_rejected(voice / REJECTED, listing.rejections)
@@ -77,101 +75,6 @@ def _prepare(context: StageContext) -> StageResult:
         summary = _publish(context, chosen, listing, extent, store)
     _tell_rejected(listing, len(chosen))
     return StageResult(Outcome.FINISHED, summary)
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """A recording that was heard; its samples are in the store.
-
-    Attributes:
-        row: What the listing says.
-        soundness: What was measured.
-        start: Of its samples in the store.
-        samples: How many.
-        key: Of its sound and text.
-    """
-
-    row: Row
-    soundness: Soundness
-    start: int
-    samples: int
-    key: str
-
-    @property
-    def pace(self) -> float:
-        """Seconds per character."""
-        return pace(self.row.text, self.soundness.speech_s)
-
-
-@dataclass
-class _Gathering:
-    """Recordings being listened to, one after another.
-
-    Attributes:
-        settings: What is asked of them.
-        store: Where their samples go.
-        should_stop: Asked for each.
-        rejections: Grows with every row that cannot be used.
-    """
-
-    settings: PrepareSettings
-    store: SampleFile
-    should_stop: Callable[[], bool]
-    rejections: list[Rejection]
-    _sounds: dict[str, Row] = field(default_factory=dict)
-
-    def listen(self, rows: Sequence[Row], context: StageContext) -> list[_Kept]:
-        """Those rows that can be used, until there are as many as wanted."""
-        kept: list[_Kept] = []
-        context.progress.begin("listening", total=len(rows), unit="clips")
-        try:
-            for number, row in enumerate(rows):
-                if self._is_enough(kept):
-                    self._reject_surplus(rows[number:])
-                    break
-                self._listen_to(row, kept)
-                context.progress.advance()
-        finally:
-            context.progress.end()
-        return kept
-
-    def choose(self, kept: list[_Kept]) -> list[_Kept]:
-        """Those whose text fits their sound, at most as many as wanted."""
-        fitting = []
-        for each, problem in zip(kept, check_paces([each.pace for each in kept]), strict=True):
-            if problem is None:
-                fitting.append(each)
-            else:
-                self._reject(each.row, problem)
-        wanted = self.settings.most_clips or len(fitting)
-        self._reject_surplus([each.row for each in fitting[wanted:]])
-        return fitting[:wanted]
-
-    def _listen_to(self, row: Row, kept: list[_Kept]) -> None:
-        if self.should_stop():
-            raise StoppedError
-        try:
-            heard = hear(row, self.settings, self.should_stop)
-            if heard.key in self._sounds:
-                raise RowError(Reason.SAME_SOUND, f"as {self._sounds[heard.key].name}")
-        except RowError as error:
-            self._reject(row, error)
-            return
-        self._sounds[heard.key] = row
-        crash_point("prepare.store")
-        start = self.store.append(heard.samples)
-        kept.append(_Kept(row, heard.soundness, start, len(heard.samples), key_of(heard.key, row.text)))
-
-    def _is_enough(self, kept: list[_Kept]) -> bool:
-        wanted = self.settings.most_clips
-        return 0 < wanted <= len(kept) and check_paces([each.pace for each in kept]).count(None) >= wanted
-
-    def _reject(self, row: Row, error: RowError) -> None:
-        self.rejections.append(Rejection(row.source, row.line, row.name, error.reason, error.detail))
-
-    def _reject_surplus(self, rows: Sequence[Row]) -> None:
-        for row in rows:
-            self._reject(row, RowError(Reason.SURPLUS, f"prepare.most_clips is {self.settings.most_clips}"))
 
 
 def _speakable(listing: Listing) -> list[Row]:
@@ -186,7 +89,7 @@ def _speakable(listing: Listing) -> list[Row]:
 
 
 def _publish(
-    context: StageContext, chosen: Sequence[_Kept], listing: Listing, extent: Extent, store: SampleFile
+    context: StageContext, chosen: Sequence[Kept], listing: Listing, extent: Extent, store: SampleFile
 ) -> dict[str, object]:
     """Write every file of the stage; without `clips.json` nothing counts as prepared. Returns the summary."""
     voice, settings = context.workspace.voice, context.settings.prepare
@@ -202,10 +105,18 @@ def _publish(
     write_report(voice / REPORT_JSON, voice / REPORT_PNG, report)
     crash_point("prepare.publish")
     write_corpus(voice, corpus)
-    return {"clips": len(chosen), "left_out": len(listing.rejections), "minutes": round(report.minutes, 2)}
+    _tell_report(report)
+    return {
+        "clips": report.clips,
+        "held_out": report.held_out,
+        "left_out": len(listing.rejections),
+        "minutes": report.minutes,
+        "verdict": str(report.verdict),
+        "advice": report.advice,
+    }
 
 
-def _make_corpus(chosen: Sequence[_Kept], settings: PrepareSettings) -> Corpus:
+def _make_corpus(chosen: Sequence[Kept], settings: PrepareSettings) -> Corpus:
     speakers = tuple(dict.fromkeys(each.row.speaker for each in chosen))
     held_out = hold_out([each.key for each in chosen], settings.held_out)
     clips, start = [], 0
@@ -244,10 +155,17 @@ def _tell_unlisted(listing: Listing) -> None:
     if listing.unlisted:
         names = ", ".join(listing.unlisted[:_SHOWN_NAMES])
         more = ", ..." if len(listing.unlisted) > _SHOWN_NAMES else ""
-        _log.warning("%d sounds have no usable text and are not used: %s%s", len(listing.unlisted), names, more)
+        _log.warning("sounds without a usable text: %d (%s%s)", len(listing.unlisted), names, more)
 
 
 def _tell_rejected(listing: Listing, used: int) -> None:
     left_out = len(listing.rejections)
     if left_out:
         _log.info("%d of %d rows were left out: voice/rejected.csv says why", left_out, left_out + used)
+
+
+def _tell_report(report: Report) -> None:
+    _log.info("%d clips, %.1f minutes: %s", report.clips, report.minutes, report.verdict)
+    for found in report.findings:
+        if found.advice:
+            _log.info("  %s: %s; %s", found.name, found.text, found.advice)

@@ -23,6 +23,7 @@ LISTING_SUFFIXES = (".csv", ".tsv", ".txt")
 SOUND_FOLDERS = ("wavs", "wav", "audio", "clips")
 
 _ALIGNMENT_SUFFIXES = (".textgrid",)
+_WANTED = {*SOUND_SUFFIXES, *LISTING_SUFFIXES, *_ALIGNMENT_SUFFIXES}
 _MADE = {"face", "voice", "logs"}
 _EARLIER = "earlier-"
 
@@ -52,35 +53,56 @@ def _holds_recordings(dataset: Path) -> bool:
     return listings or any((dataset / name).is_dir() for name in (*SOUND_FOLDERS, "csv"))
 
 
-def recording_files(folder: Path) -> dict[str, Path]:
+def recording_files(folder: Path, *, should_stop: Callable[[], bool] = files.never) -> dict[str, Path]:
     """Every sound, listing and alignment in a folder and its sub-folders, by its relative path, sorted.
 
-    Hidden files, what synctalk made, and links that lead out of the folder are not among them.
+    Hidden files, what synctalk made, and links that lead out of the folder are not among them. Where a name is no text,
+    its bytes are spelled out in the label.
+
+    Args:
+        folder: Where to look.
+        should_stop: Asked for each file.
+
+    Raises:
+        StoppedError: `should_stop` said so.
+        InputError: A folder cannot be read.
     """
-    wanted = {*SOUND_SUFFIXES, *LISTING_SUFFIXES, *_ALIGNMENT_SUFFIXES}
-    found = {label_of(path, folder): path for path in _walk(folder, folder.resolve()) if path.suffix.lower() in wanted}
+    place, found = os.fspath(folder), {}
+    try:
+        for path in _walk(place, folder.resolve(), is_top=True):
+            if should_stop():
+                raise StoppedError
+            label = path[len(place) :].lstrip(os.sep).replace(os.sep, "/")
+            found[os.fsencode(label).decode("utf-8", "backslashreplace")] = Path(path)
+    except OSError as error:
+        raise InputError(
+            f"{error.filename} cannot be read: {error.strerror}", hint="check the permissions of the recordings"
+        ) from error
     return dict(sorted(found.items()))
 
 
-def label_of(path: Path, folder: Path) -> str:
-    """The path relative to the folder, with `/`, as text that can be stored: bytes that are no text are spelled out."""
-    return os.fsencode(path.relative_to(folder).as_posix()).decode("utf-8", "backslashreplace")
+def _walk(folder: str, root: Path, *, is_top: bool = False) -> Iterator[str]:
+    """The wanted files below `folder` that really lie below `root`; at the top, what synctalk made is skipped."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or (is_top and _is_ours(entry.name)):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(entry.path, root)
+            elif os.path.splitext(entry.name)[1].lower() in _WANTED and _is_inside(entry, root):
+                yield entry.path
 
 
-def _walk(folder: Path, root: Path) -> Iterator[Path]:
-    """The files below `folder` that really lie below `root`."""
-    is_top = folder.resolve() == root
-    for path in folder.iterdir():
-        name = path.name
-        if name.startswith(".") or (is_top and (name in _MADE or name.startswith(_EARLIER))):
-            continue
-        if path.is_symlink():
-            if path.is_file() and path.resolve().is_relative_to(root):
-                yield path
-        elif path.is_dir():
-            yield from _walk(path, root)
-        elif path.is_file():
-            yield path
+def _is_inside(entry: os.DirEntry[str], root: Path) -> bool:
+    """Whether it is a file, and no link to another place."""
+    if not entry.is_symlink():
+        return entry.is_file()
+    path = Path(entry.path)
+    return path.is_file() and path.resolve().is_relative_to(root)
+
+
+def _is_ours(name: str) -> bool:
+    return name in _MADE or name.startswith(_EARLIER)
 
 
 def adopt_recordings(

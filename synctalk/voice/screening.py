@@ -5,14 +5,17 @@ Pure functions.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import xxhash
 
-from synctalk.voice.alphabet import Alphabet, plain
+from synctalk.errors import InputError
+from synctalk.voice.alphabet import BOS, EOS, PAD, Alphabet, plain
 from synctalk.voice.listing import Reason, RowError
 
+_LEAST_TEXTS, _LEAST_SHARE = 2, 0.01  # in fewer texts a letter is a stray one, where there are too many
 _BREATH_CHARACTERS = 5  # a short word takes longer than its letters say
 _LEAST_CLIPS = 10  # below this there is no usual pace
 _LEAST_FACTOR = 2.5  # the same person reads twice as fast at times, but hardly more
@@ -25,18 +28,30 @@ _HASHES = 1 << 64
 def check_signs(texts: Sequence[str]) -> list[RowError | None]:
     """For each text, what keeps it from being spoken; letters of any script can be learned.
 
+    Where the texts use more letters than a voice can have, those that hardly occur are not learned.
+
     Raises:
-        InputError: The texts use more letters than a voice can have.
+        InputError: That is not enough.
     """
-    alphabet = Alphabet.of_texts(texts)
-    return [_unspeakable(text, alphabet.unknown(text)) for text in texts]
+    signs = [set(plain(text)) for text in texts]
+    known = set(_alphabet(signs).ids) - {PAD, BOS, EOS}
+    return [_unspeakable(text, used - known) for text, used in zip(texts, signs, strict=True)]
 
 
-def _unspeakable(text: str, unknown: list[str]) -> RowError | None:
+def _alphabet(signs: Sequence[set[str]]) -> Alphabet:
+    counts = Counter(sign for used in signs for sign in used)
+    try:
+        return Alphabet.of_texts(counts)
+    except InputError:
+        least = max(_LEAST_TEXTS, _LEAST_SHARE * len(signs))
+        return Alphabet.of_texts(sign for sign, count in counts.items() if count >= least)
+
+
+def _unspeakable(text: str, unknown: set[str]) -> RowError | None:
     if not any(sign.isalnum() for sign in text):
         return RowError(Reason.NO_TEXT, "it has no letters")
     if unknown:
-        signs = " ".join(sign if sign.isprintable() else f"U+{ord(sign):04X}" for sign in unknown)
+        signs = " ".join(sign if sign.isprintable() else f"U+{ord(sign):04X}" for sign in sorted(unknown))
         return RowError(Reason.SIGNS, f"{signs} (write it as it is spoken)")
     return None
 

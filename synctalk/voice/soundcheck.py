@@ -39,6 +39,7 @@ _BELOW_LOUD_DB = 35.0  # what is this much softer than the loud parts is breath 
 _ABOVE_FLOOR_DB = 6.0  # speech stands out from the noise at least so far
 _FLOOR_BELOW_LOUD_DB = 20.0  # a clip without any pause has no floor; its soft parts are not mistaken for one
 _LOUD_SHARE, _FLOOR_SHARE = 95, 5
+_LEAD_FRAMES, _HANG_FRAMES = 1, 2  # words begin and, more so, end softer and brighter than what is measured
 _SHORTEST_FRAMES = 2  # one frame alone is a click
 
 
@@ -94,7 +95,7 @@ def examine(samples: Samples, settings: PrepareSettings) -> tuple[Soundness, NDA
 
 
 def speech_bounds(samples: Samples, *, rate_hz: int) -> tuple[int, int]:
-    """First sample of the speech and the one after its last, to a 25th of a second; twice 0 when nobody speaks.
+    """First sample of the speech and the one after its last, to a 25th of a second or two; twice 0 without any.
 
     Example:
         >>> speech_bounds(np.zeros(1000, np.float32), rate_hz=16_000)
@@ -114,7 +115,8 @@ def _bounds(levels: NDArray[np.float64], count: int, *, rate_hz: int) -> tuple[i
     speech = np.flatnonzero((stretches > 0) & (lengths[stretches] >= min(_SHORTEST_FRAMES, len(levels))))
     if not len(speech):
         return 0, 0
-    return int(speech[0]) * rate_hz // FPS, min(count, (int(speech[-1]) + 1) * rate_hz // FPS)
+    first, last = max(0, int(speech[0]) - _LEAD_FRAMES), int(speech[-1]) + 1 + _HANG_FRAMES
+    return first * rate_hz // FPS, min(count, last * rate_hz // FPS)
 
 
 def to_int16(samples: Samples) -> NDArray[np.int16]:

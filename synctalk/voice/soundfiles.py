@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from synctalk.voice.listing import Reason, RowError
 from synctalk.voice.recordings import SOUND_FOLDERS, SOUND_SUFFIXES
 
+_RANKS = {suffix: rank for rank, suffix in enumerate(SOUND_SUFFIXES)}
 _DRIVE = re.compile(r"^[A-Za-z]:")
 
 
@@ -24,13 +25,13 @@ class SoundFiles:
 
     def __init__(self, folder: Path, found: Mapping[str, Path]) -> None:
         self._folder = folder
-        self._sounds = {label: path for label, path in found.items() if path.suffix.lower() in SOUND_SUFFIXES}
-        self._by_label = {_key(label): path for label, path in self._sounds.items()}
+        self._sounds = {label: path for label, path in found.items() if _suffix(label) in _RANKS}
+        self._by_label: dict[str, Path] = {}
         self._by_stem: dict[str, Path] = {}
-        for suffix in SOUND_SUFFIXES:  # where a stem has several files, the first suffix of the list counts
-            for label, path in self._sounds.items():
-                if path.suffix.lower() == suffix:
-                    self._by_stem.setdefault(_normal(label[: -len(suffix)]), path)
+        # Where a stem has several files, the first suffix of the list counts: it is entered last.
+        for label in sorted(self._sounds, key=lambda label: _RANKS[_suffix(label)], reverse=True):
+            self._by_label[_key(label)] = self._sounds[label]
+            self._by_stem[_normal(label.rpartition(".")[0])] = self._sounds[label]
         self._named: set[Path] = set()
 
     def find(self, name: str, *, near: str = "") -> Path:
@@ -101,8 +102,12 @@ def _leads_out(path: Path, root: Path) -> bool:
         return False
 
 
+def _suffix(label: str) -> str:
+    return os.path.splitext(label)[1].lower()
+
+
 def _normal(label: str) -> str:
-    return unicodedata.normalize("NFC", label)
+    return label if label.isascii() else unicodedata.normalize("NFC", label)
 
 
 def _key(label: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ _LABELS = {
     "level_dbfs": "level of the speech, dBFS",
     "noise_distance_db": "voice above the softest moments, dB",
 }
+_CARRIER = "\u25cc"  # what a combining mark is shown on
 _MOST_SIGNS = 50
 _MOST_REASONS = 8
 _LONGEST_REASON = 34
@@ -56,7 +59,8 @@ def draw_report(
     _draw_signs(figure.add_axes((0.05, 0.46, 0.5, 0.19)), signs)
     _draw_reasons(figure.add_axes((0.77, 0.46, 0.2, 0.19)), reasons)
     _draw_findings(figure, findings)
-    with files.replacing(path) as stream:
+    with files.replacing(path) as stream, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a sign that the font lacks becomes a box
         canvas.print_png(stream, metadata={"Software": None}, pil_kwargs={"compress_level": 3})
 
 
@@ -68,7 +72,7 @@ def _draw_histogram(axis: Any, label: str, edges: Sequence[float], counts: Seque
 
 
 def _draw_signs(axis: Any, signs: Mapping[str, int]) -> None:
-    shown = list(signs.items())[:_MOST_SIGNS]
+    shown = [(sign, count) for sign, count in signs.items() if sign != " "][:_MOST_SIGNS]
     axis.bar(range(len(shown)), [count for _, count in shown], color=_BAR)
     axis.set_xticks(range(len(shown)), [_visible(sign) for sign, _ in shown], fontsize=9)
     axis.set_xlabel("in how many clips each sign occurs")
@@ -78,8 +82,8 @@ def _draw_signs(axis: Any, signs: Mapping[str, int]) -> None:
 
 def _visible(sign: str) -> str:
     """A sign as it can be drawn under a bar."""
-    if sign == " ":
-        return "space"
+    if unicodedata.combining(sign):
+        return f"{_CARRIER}{sign}"
     return f"\\{sign}" if sign in "$_^\\" else sign
 
 

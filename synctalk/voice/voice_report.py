@@ -25,7 +25,7 @@ from synctalk.voice.voice_grading import Evidence, Finding, Verdict, judge, minu
 
 REPORT_JSON, REPORT_PNG = "report.json", "report.png"
 
-_BINS = 20
+_LEAST_BINS, _MOST_BINS = 6, 24
 _BATCH = 16
 
 
@@ -182,6 +182,6 @@ def _histograms(evidence: Evidence) -> dict[str, Histogram]:
     }
     made = {}
     for name, values in figures.items():
-        counts, edges = np.histogram(values, bins=_BINS)
+        counts, edges = np.histogram(values, bins=min(_MOST_BINS, max(_LEAST_BINS, len(values) // 4)))
         made[name] = Histogram(edges=[round(float(edge), 4) for edge in edges], counts=counts.tolist())
     return made

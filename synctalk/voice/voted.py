@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from synctalk.voice.listing import DEFAULT_SPEAKER, Entry, Reason, Rejection, RowError
+from synctalk.voice.soundfiles import bare_name
 from synctalk.voice.textlines import read_lines
 from synctalk.voice_settings import PrepareSettings
 
@@ -23,7 +24,7 @@ def find_tables(found: Mapping[str, Path]) -> dict[str, Path]:
     Raises:
         InputError: One of them cannot be read.
     """
-    tables = {label: path for label, path in found.items() if path.suffix.lower() == ".tsv" and _is_table(path)}
+    tables = {label: path for label, path in found.items() if label.lower().endswith(".tsv") and _is_table(path)}
     tables = {label: path for label, path in tables.items() if path.name != _REFUSED}
     if not tables:
         return {}
@@ -37,7 +38,7 @@ def _is_table(path: Path) -> bool:
     return isinstance(first, str) and set(first.split("\t")) >= _COLUMNS
 
 
-def read_common_voice(path: Path, source: str, settings: PrepareSettings) -> Iterator[Entry | Rejection]:
+def read_voted(path: Path, source: str, settings: PrepareSettings) -> Iterator[Entry | Rejection]:
     """What each line of a table says; lines without the wanted votes are rejected.
 
     Raises:
@@ -54,7 +55,7 @@ def read_common_voice(path: Path, source: str, settings: PrepareSettings) -> Ite
             name = row["path"]
             _check_votes(row, settings)
         except RowError as error:
-            yield Rejection(source, number, name, error.reason, error.detail)
+            yield Rejection(source, number, bare_name(name), error.reason, error.detail)
         else:
             yield Entry(source, number, name, row["sentence"], row.get("client_id", DEFAULT_SPEAKER), near)
 
