@@ -6,6 +6,7 @@ network, two layers wide enough to carry text, with random weights.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,10 @@ from synctalk.workspace import Workspace
 
 TINY: dict[str, Any] = {
     "vocab_size": 256, "hidden_size": 16, "flow_size": 16, "ffn_dim": 32, "num_hidden_layers": 2,
-    "num_attention_heads": 2, "layerdrop": 0.0, "upsample_initial_channel": 32, "depth_separable_num_layers": 2,
-    "duration_predictor_num_flows": 2, "prior_encoder_num_flows": 2, "prior_encoder_num_wavenet_layers": 2,
-    "posterior_encoder_num_wavenet_layers": 2, "resblock_kernel_sizes": [3], "resblock_dilation_sizes": [[1, 3, 5]],
+    "num_attention_heads": 2, "layerdrop": 0.0, "upsample_initial_channel": 32, "depth_separable_num_layers": 1,
+    "duration_predictor_num_flows": 2, "prior_encoder_num_flows": 1, "prior_encoder_num_wavenet_layers": 1,
+    "posterior_encoder_num_wavenet_layers": 1, "upsample_rates": [16, 16], "upsample_kernel_sizes": [32, 32],
+    "resblock_kernel_sizes": [3], "resblock_dilation_sizes": [[1, 3, 5]],
     "sampling_rate": 22050,
 }  # fmt: skip
 TWO = {"num_speakers": 2, "speaker_embedding_size": 8}
@@ -41,7 +43,7 @@ def plain_config(**changes: Any) -> dict[str, Any]:
 
 
 def quiet_model(facts):
-    """Random weights, but a level that can be heard and is not clipped."""
+    """Random weights, but a level that can be heard and is not clipped, and about three frames for each id."""
     import torch
 
     from synctalk.voice.voicemodel import build_vits
@@ -50,6 +52,9 @@ def quiet_model(facts):
     model = build_vits(facts)
     with torch.no_grad():
         model.decoder.conv_post.weight.mul_(0.01)
+        last = model.duration_predictor.flows[0]  # it gives (x - translate) / exp(log_scale), the log of the frames
+        last.log_scale[0] = 2.0
+        last.translate[0] = -(math.e**2)
     return model
 
 

@@ -121,9 +121,9 @@ def test_a_failure_while_writing_leaves_nothing(anna, tmp_path, monkeypatch: pyt
     def fail(*_args, **_kwargs):
         raise KeyError("half way")
 
-    monkeypatch.setattr(exporting, "open_onnx_voice", fail)
+    monkeypatch.setattr(exporting, "load_vits", fail)
     with pytest.raises(KeyError):
-        export_voice(anna, tmp_path, ExportOrder(format="onnx"))
+        export_voice(anna, tmp_path, ExportOrder(format="hf"))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -14,6 +14,7 @@ from transformers import VitsModel, VitsTokenizer
 from synctalk.errors import InputError
 from synctalk.voice.alphabet import Alphabet, plain
 from synctalk.voice.hf_folder import read_hf_folder, write_hf_folder
+from synctalk.voice.speak import Voice
 from synctalk.voice.spelling import Vocabulary
 from synctalk.voice.voicemodel import VoiceFacts, build_vits, load_vits, plain_state
 from tests.voice.conftest import facts_of, plain_config, quiet_model
@@ -147,3 +148,17 @@ def test_weights_that_do_not_share_memory_are_written(tmp_path) -> None:
     model.decoder.apply_weight_norm()
     write_hf_folder(tmp_path, facts, model, name="anna")
     assert set(safetensors.torch.load_file(tmp_path / "model.safetensors")) == set(build_vits(facts).state_dict())
+
+
+def test_published_voice_speaks_and_is_exported_with_its_own_ids(published, tmp_path_factory) -> None:
+    facts, state, _ = read_hf_folder(published)
+    voice = Voice.of_model(facts, load_vits(facts, state))
+    (first,) = voice.speak("Nêr!", seed=1)
+    assert len(first) > 0
+    assert voice.rate_hz == 16000
+    again = tmp_path_factory.mktemp("again")
+    write_hf_folder(again, facts, load_vits(facts, state), name="kmr")
+    assert read_hf_folder(again)[2] == VOCABULARY
+    assert VitsTokenizer.from_pretrained(again, local_files_only=True)("nêr")["input_ids"] == facts.spelling.encode(
+        "nêr"
+    )
