@@ -152,7 +152,7 @@ def test_on_all_real_clips_no_frame_is_missing_and_no_phone_is_given_the_frames_
 
 @pytest.mark.real_data
 def test_rounding_each_phone_down_and_dropping_silences_would_lose_an_eighth_of_the_frames(real_data: Path) -> None:
-    """The contrast: what happens without cumulative boundaries (75 frames on average over 32 clips, 70 over these 24)."""
+    """The contrast: what happens without cumulative boundaries (75 frames on average over 32 clips)."""
     missing, shares = [], []
     for grid, _, samples, rate_hz in real_clips(real_data):
         kept = [max(1, int((one.end_s - one.start_s) * rate_hz / 256)) for one in grid.phones if not one.is_silent]
