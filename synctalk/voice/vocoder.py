@@ -9,7 +9,7 @@ Weights are read without running code; nothing is ever downloaded.
 from __future__ import annotations
 
 import json
-import pickle
+import warnings
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -100,7 +100,7 @@ def _open_hifi_gan(folder: Path, rate_hz: int) -> HifiGan:
 def _open_transformers(folder: Path, rate_hz: int) -> SpeechT5HifiGan:
     try:
         generator: SpeechT5HifiGan = SpeechT5HifiGan.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, RuntimeError, TypeError) as error:
+    except Exception as error:  # whatever a damaged configuration or file of weights makes of the libraries
         raise InputError(f"the vocoder in {folder} cannot be read: {error}", hint=_HINT) from error
     config = generator.config
     found = {
@@ -136,7 +136,9 @@ def _open_original(folder: Path, config: dict[str, Any], rate_hz: int) -> Speech
         weights = _fused(_read_weights(folder))
         weights |= {"mean": generator.mean, "scale": generator.scale}
         generator.load_state_dict(weights)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # configurations have validators with errors of their own
         raise InputError(f"the vocoder in {folder} is not whole: {error}", hint=_HINT) from error
     return generator
 
@@ -164,10 +166,11 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
         named = ", ".join(path.name for path in found) or "none"
         raise InputError(f"{folder} should hold one file of generator weights; there are: {named}", hint=_HINT)
     try:
-        content = torch.load(found[0], map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # about formats that it then refuses
+            content = torch.load(found[0], map_location="cpu", weights_only=True)
         weights = content.get("generator", content)
         return {name: tensor for name, tensor in weights.items() if isinstance(tensor, Tensor)}
-    except (OSError, RuntimeError, EOFError, AttributeError, pickle.UnpicklingError) as error:
+    except Exception as error:  # rubbish makes an unpickler raise anything
         raise InputError(f"{found[0]} holds no weights of a generator: {error}", hint=_HINT) from error
 
 
