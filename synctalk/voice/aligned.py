@@ -6,7 +6,7 @@ says all texts worse.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +19,6 @@ from synctalk.voice.mel import WINDOW
 from synctalk.voice.phones import TokenSet
 from synctalk.voice.textgrid import TextGrid, read_textgrid
 
-FOLDERS = ("textgrids", "TextGrid")
-"""Where alignments are looked for, under the recordings of a dataset and in the folders below."""
-
-_SUFFIX = ".textgrid"
-_SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg")
 _MOST_NAMED = 5
 
 _log = get_logger(__name__)
@@ -63,28 +58,12 @@ class AlignedCorpus:
         return [one for one in self.clips if one.clip.is_held_out == is_held_out]
 
 
-def find_textgrids(recordings: Path) -> dict[str, Path]:
-    """Every TextGrid of some recordings, by the name of its clip.
-
-    Raises:
-        InputError: Two have the same name.
-    """
-    found: dict[str, Path] = {}
-    for path in _textgrids_under(recordings):
-        if path.stem in found:
-            raise InputError(
-                f"two alignments of one clip: {found[path.stem]} and {path}", hint="remove the one that is outdated"
-            )
-        found[path.stem] = path
-    return found
-
-
-def align(corpus: Corpus, textgrids: dict[str, Path]) -> AlignedCorpus:
+def align(corpus: Corpus, textgrids: Mapping[str, Path]) -> AlignedCorpus:
     """Put clips and alignments together; says in the log how many clips are left out and why.
 
     Args:
         corpus: The prepared clips.
-        textgrids: As `find_textgrids` gives them.
+        textgrids: By the names of the clips; see `find_textgrids`.
 
     Raises:
         InputError: No clip can be used.
@@ -110,16 +89,8 @@ def align(corpus: Corpus, textgrids: dict[str, Path]) -> AlignedCorpus:
     return AlignedCorpus(tuple(clips), left_out, TokenSet.of_phones(phones), Lexicon.of_grids(grids))
 
 
-def _textgrids_under(recordings: Path) -> Iterator[Path]:
-    for folder in FOLDERS:
-        if (recordings / folder).is_dir():
-            paths = (recordings / folder).rglob("*")
-            yield from sorted(path for path in paths if path.suffix.lower() == _SUFFIX and path.is_file())
-
-
-def _grid_of(clip: Clip, textgrids: dict[str, Path]) -> TextGrid:
-    name = Path(clip.name)
-    path = textgrids.get(name.stem if name.suffix.lower() in _SOUND_SUFFIXES else name.name)
+def _grid_of(clip: Clip, textgrids: Mapping[str, Path]) -> TextGrid:
+    path = textgrids.get(clip.name.rpartition("/")[2])
     if path is None:
         raise InputError("there is no TextGrid of this name")
     return read_textgrid(path)

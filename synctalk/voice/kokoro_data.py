@@ -48,6 +48,11 @@ class KokoroClips:
     def __len__(self) -> int:
         return len(self._clips)
 
+    @property
+    def lengths(self) -> list[int]:
+        """Frames of each clip."""
+        return [sum(one.timed.frames) for one in self._clips]
+
     def load(self, indices: Sequence[int], _seeds: Sequence[int]) -> dict[str, Tensor]:
         """One batch.
 

@@ -13,18 +13,18 @@ from synctalk.media.audio import write_wav
 from synctalk.pipeline.stage import Outcome, StageContext, StageResult
 from synctalk.training.engine import Engine
 from synctalk.training.plan import FitOutcome, Plan
-from synctalk.voice.aligned import AlignedCorpus, align, find_textgrids
+from synctalk.voice.aligned import AlignedCorpus, align
 from synctalk.voice.corpus import open_corpus
+from synctalk.voice.gridfiles import find_textgrids
 from synctalk.voice.kokoro import KokoroModel
 from synctalk.voice.kokoro_data import KokoroClips
 from synctalk.voice.kokoro_recipe import KokoroRecipe
 from synctalk.voice.kokoro_voice import FACTS, KokoroVoice, VoiceFacts
 from synctalk.voice.mel import HOP
+from synctalk.voice.recordings import find_recordings
 
 STAGE = "kokoro"
 PREVIEW = "preview.wav"
-RECORDINGS = "recordings"
-"""Folder of a dataset with what was recorded, alignments included."""
 
 _log = get_logger(__name__)
 
@@ -41,14 +41,14 @@ def train_kokoro(context: StageContext) -> StageResult:
     """
     settings = context.settings.kokoro
     corpus, samples = open_corpus(context.workspace.voice)
-    aligned = align(corpus, find_textgrids(context.workspace.dataset / RECORDINGS))
+    aligned = align(corpus, find_textgrids(find_recordings(context.workspace)))
     parts = [aligned.chosen(is_held_out=is_held_out) for is_held_out in (False, True)]
     if not parts[0]:
         raise InputError(
             "every clip that has an alignment is held out", hint="align more clips, or --set prepare.held_out=0"
         )
     facts = VoiceFacts.of(rate_hz=corpus.rate_hz, tokens=aligned.tokens, lexicon=aligned.lexicon)
-    plan = _plan(context, facts)
+    plan = Plan.of_stage(STAGE, settings, context, facts={FACTS: msgspec.to_builtins(facts)})
     plan.seed_weights()
     network = KokoroModel(len(aligned.tokens), settings)
     train_data, valid_data = (KokoroClips(part, aligned.tokens, samples, rate_hz=corpus.rate_hz) for part in parts)
@@ -60,35 +60,12 @@ def train_kokoro(context: StageContext) -> StageResult:
         should_stop=context.should_stop,
         journal=context.journal,
         progress=context.progress,
+        lengths=train_data.lengths,
         after_epoch=_preview(context, KokoroVoice(network, facts), aligned),
     )
     outcome = engine.fit()
     finished = Outcome.FINISHED if outcome is FitOutcome.FINISHED else Outcome.INTERRUPTED
-    return StageResult(finished, {**_counts(aligned), **_best_figures(engine)})
-
-
-def _plan(context: StageContext, facts: VoiceFacts) -> Plan:
-    section, runtime = context.settings.kokoro, context.settings.runtime
-    return Plan(
-        stage=STAGE,
-        folder=context.workspace.training(STAGE),
-        target_epochs=section.epochs,
-        seed=context.settings.seed,
-        fingerprint=context.fingerprint,
-        generation=context.generation,
-        batch_size=section.batch_size,
-        lr=section.lr,
-        warmup_steps=section.warmup_steps,
-        clip_norm=section.clip_norm,
-        ema_decay=section.ema_decay,
-        snapshot_s=runtime.snapshot_s,
-        snapshot_cost=runtime.snapshot_cost,
-        disk_wait_s=runtime.disk_wait_s,
-        device=runtime.device,
-        precision=runtime.precision,
-        workers=runtime.workers,
-        settings={**msgspec.to_builtins(context.settings), FACTS: msgspec.to_builtins(facts)},
-    )
+    return StageResult(finished, {**_counts(aligned), **engine.best_figures})
 
 
 def _preview(context: StageContext, voice: KokoroVoice, aligned: AlignedCorpus) -> Callable[[int], None] | None:
@@ -110,11 +87,3 @@ def _preview(context: StageContext, voice: KokoroVoice, aligned: AlignedCorpus) 
 
 def _counts(aligned: AlignedCorpus) -> dict[str, Any]:
     return {"clips": len(aligned.clips), "left_out": len(aligned.left_out), "words": len(aligned.lexicon.words)}
-
-
-def _best_figures(engine: Engine) -> dict[str, Any]:
-    """The held-out figures of the best epoch, and its number."""
-    if engine.best is None:
-        return {}
-    entry = next(entry for entry in engine.history if entry["epoch"] == engine.best.epoch)
-    return {"best_epoch": engine.best.epoch, **entry["held_out"]}

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from synctalk.errors import InputError
-from synctalk.voice.aligned import align, find_textgrids
+from synctalk.voice.aligned import align
 from synctalk.voice.corpus import Corpus
+from synctalk.voice.gridfiles import find_textgrids
 from tests.voice.spoken import write_spoken
 
 

@@ -105,3 +105,14 @@ def test_a_width_that_the_heads_cannot_share_is_refused_with_one_that_they_can()
     with pytest.raises(InputError, match=r"hidden_dim 40") as caught:
         KokoroModel(20, KokoroSettings(hidden_dim=40, n_heads=8))
     assert "kokoro.hidden_dim=48" in caught.value.hint or "kokoro.hidden_dim=32" in caught.value.hint
+
+
+def test_half_precision_is_close_to_full_and_as_good_for_gradients(model: KokoroModel) -> None:
+    mel = spoken_mel(12, clips=2)
+    expected = model(TOKENS, FRAMES, mel, FRAMES.sum(dim=1))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rough = model(TOKENS, FRAMES, mel, FRAMES.sum(dim=1))
+    assert rough.refined.dtype == torch.float32
+    assert (rough.refined - expected.refined).abs().max() < 0.2
+    rough.refined.sum().backward()
+    assert torch.isfinite(model.coarse.weight.grad).all()

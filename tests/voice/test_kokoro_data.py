@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from synctalk.voice.aligned import AlignedCorpus, align, find_textgrids
+from synctalk.voice.aligned import AlignedCorpus, align
 from synctalk.voice.corpus import open_corpus
+from synctalk.voice.gridfiles import find_textgrids
 from synctalk.voice.kokoro_data import BEYOND_END, KokoroClips
 from synctalk.voice.mel import mel_spectrogram
 from tests.voice.spoken import RATE_HZ, write_spoken
