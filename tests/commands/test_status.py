@@ -135,5 +135,5 @@ def test_only_lines_that_were_begun_are_shown(
     state.stages |= {name: Record(status=Status.DONE) for name in begun}
     save_state(found.state_file, state)
     assert main(["status", "anna", "--json", "--root", str(tmp_path)]) == 0
-    (told,) = json.loads(capsys.readouterr().out)["datasets"]
+    (told,) = json.loads(capsys.readouterr().out)
     assert sorted(told["stages"]) == sorted(shown)
