@@ -6,15 +6,16 @@ says all texts worse.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from synctalk.errors import InputError
+from synctalk import files
+from synctalk.errors import InputError, StoppedError
 from synctalk.log import get_logger
 from synctalk.voice.corpus import Clip, Corpus
 from synctalk.voice.durations import TimedTokens, time_tokens
-from synctalk.voice.lexicon import Lexicon
+from synctalk.voice.lexicon import Lexicon, Pronunciations
 from synctalk.voice.mel import WINDOW
 from synctalk.voice.phones import TokenSet
 from synctalk.voice.textgrid import TextGrid, read_textgrid
@@ -58,26 +59,35 @@ class AlignedCorpus:
         return [one for one in self.clips if one.clip.is_held_out == is_held_out]
 
 
-def align(corpus: Corpus, textgrids: Mapping[str, Path]) -> AlignedCorpus:
+def align(
+    corpus: Corpus, textgrids: Mapping[str, Path], *, should_stop: Callable[[], bool] = files.never
+) -> AlignedCorpus:
     """Put clips and alignments together; says in the log how many clips are left out and why.
 
     Args:
         corpus: The prepared clips.
         textgrids: By the names of the clips; see `find_textgrids`.
+        should_stop: Asked for each clip.
 
     Raises:
+        StoppedError: `should_stop` said so.
         InputError: No clip can be used.
     """
     clips: list[AlignedClip] = []
-    grids: list[TextGrid] = []
     left_out: dict[str, str] = {}
+    heard = Pronunciations()
+    phones: set[str] = set()
     for clip in corpus.clips:
+        if should_stop():
+            raise StoppedError
         try:
             grid = _grid_of(clip, textgrids)
             clips.append(AlignedClip(clip, _timed(clip, grid, corpus.rate_hz)))
-            grids.append(grid)
         except InputError as error:
             left_out[clip.name] = error.message
+            continue
+        heard.add(grid)
+        phones |= {phone.mark for phone in grid.phones}
     _tell(left_out, len(corpus.clips))
     if not clips:
         raise InputError(
@@ -85,8 +95,7 @@ def align(corpus: Corpus, textgrids: Mapping[str, Path]) -> AlignedCorpus:
             hint="run the Montreal Forced Aligner (mfa align WAVS english_us_arpa english_us_arpa TEXTGRIDS) and put "
             "what it writes into dataset/NAME/recordings/textgrids",
         )
-    phones = (phone.mark for grid in grids for phone in grid.phones)
-    return AlignedCorpus(tuple(clips), left_out, TokenSet.of_phones(phones), Lexicon.of_grids(grids))
+    return AlignedCorpus(tuple(clips), left_out, TokenSet.of_phones(phones), heard.lexicon())
 
 
 def _grid_of(clip: Clip, textgrids: Mapping[str, Path]) -> TextGrid:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from synctalk.errors import InputError
+from synctalk.errors import InputError, StoppedError
 from synctalk.log import get_logger
 from synctalk.media.audio import write_wav
 from synctalk.pipeline.stage import Outcome, StageContext, StageResult
@@ -41,7 +41,11 @@ def train_kokoro(context: StageContext) -> StageResult:
     """
     settings = context.settings.kokoro
     corpus, samples = open_corpus(context.workspace.voice)
-    aligned = align(corpus, find_textgrids(find_recordings(context.workspace)))
+    textgrids = find_textgrids(find_recordings(context.workspace))
+    try:
+        aligned = align(corpus, textgrids, should_stop=context.should_stop)
+    except StoppedError:
+        return StageResult(Outcome.INTERRUPTED)
     parts = [aligned.chosen(is_held_out=is_held_out) for is_held_out in (False, True)]
     if not parts[0]:
         raise InputError(

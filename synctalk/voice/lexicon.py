@@ -7,6 +7,7 @@ is to read freely needs recordings with many words.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -81,13 +82,10 @@ class Lexicon:
     @classmethod
     def of_grids(cls, grids: Iterable[TextGrid]) -> Lexicon:
         """Every word that was said and understood."""
-        heard: defaultdict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)
+        heard = Pronunciations()
         for grid in grids:
-            for word, phones in _pronounced(grid):
-                heard[word][phones] += 1
-        # Equally frequent ones are told apart by their names, not by the order of the clips.
-        best = {word: max(sorted(counts), key=counts.__getitem__) for word, counts in sorted(heard.items())}
-        return cls(best)
+            heard.add(grid)
+        return heard.lexicon()
 
     def tokens(self, text: str) -> list[str]:
         """What is to be spoken for a text: a silence, the phones of each word, and the punctuation.
@@ -110,9 +108,29 @@ class Lexicon:
         return tokens if reading.marks[-1] else [*tokens, SILENCE]
 
 
+class Pronunciations:
+    """How often each word was said in which way; grows with every alignment."""
+
+    def __init__(self) -> None:
+        self._counts: defaultdict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)
+
+    def add(self, grid: TextGrid) -> None:
+        """Listen to one alignment."""
+        for word, phones in _pronounced(grid):
+            self._counts[word][phones] += 1
+
+    def lexicon(self) -> Lexicon:
+        """The most frequent pronunciation of each word."""
+        # Equally frequent ones are told apart by their names, not by the order of the clips.
+        return Lexicon(
+            {word: max(sorted(counts), key=counts.__getitem__) for word, counts in sorted(self._counts.items())}
+        )
+
+
 def _pronounced(grid: TextGrid) -> Iterator[tuple[str, tuple[str, ...]]]:
+    middles_s = [(phone.start_s + phone.end_s) / 2 for phone in grid.phones]
     for word in grid.words:
-        inside = (phone for phone in grid.phones if word.start_s <= (phone.start_s + phone.end_s) / 2 < word.end_s)
+        inside = grid.phones[bisect_left(middles_s, word.start_s) : bisect_left(middles_s, word.end_s)]
         phones = tuple(phone.mark for phone in inside if not phone.is_silent)
         if phones and not word.is_silent and SPOKEN_NOISE.isdisjoint({word.mark, *phones}):
             yield word.mark, phones

@@ -76,7 +76,7 @@ def test_a_training_that_is_stopped_goes_on_to_the_same_weights(ask: Ask) -> Non
     def should_stop() -> bool:
         nonlocal asked
         asked += 1
-        return asked == 2
+        return asked == 6  # after four clips and before the second step
 
     stopped = ask("stopped", runtime__preview_s=0, should_stop=should_stop)
     assert train_kokoro(stopped).outcome is Outcome.INTERRUPTED
@@ -87,6 +87,12 @@ def test_a_training_that_is_stopped_goes_on_to_the_same_weights(ask: Ask) -> Non
     ]
     assert all(torch.equal(models[0][name], models[1][name]) for name in models[0])
     assert not (stopped.workspace.training("kokoro") / PREVIEW).exists()
+
+
+def test_a_stop_while_alignments_are_read_leaves_nothing(ask: Ask) -> None:
+    context = ask(should_stop=lambda: True)
+    assert train_kokoro(context).outcome is Outcome.INTERRUPTED
+    assert not context.workspace.training("kokoro").exists()
 
 
 def test_with_all_alignments_held_out_it_says_what_to_do(ask: Ask) -> None:
