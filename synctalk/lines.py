@@ -14,6 +14,7 @@ from synctalk.face.source import find_source
 from synctalk.hours import read_hours
 from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.stage import Stage
+from synctalk.voice.gridfiles import find_textgrids
 from synctalk.voice.recordings import find_recordings, recording_files
 from synctalk.workspace import Workspace
 
@@ -32,6 +33,10 @@ def _source_video(workspace: Workspace, _settings: Settings) -> dict[str, Path]:
 
 def _recordings(workspace: Workspace, _settings: Settings) -> dict[str, Path]:
     return recording_files(find_recordings(workspace))
+
+
+def _alignments(workspace: Workspace, _settings: Settings) -> dict[str, Path]:
+    return find_textgrids(find_recordings(workspace))
 
 
 def _named_files(paths: Mapping[str, str]) -> dict[str, Path]:
@@ -138,10 +143,23 @@ VITS = Stage(
     work="synctalk.voice.vits_stage:train_vits",
 )
 
+KOKORO = Stage(
+    name="kokoro",
+    version=1,
+    needs=("prepare",),
+    folder=lambda workspace: workspace.training("kokoro"),
+    inputs=_alignments,
+    outputs=lambda workspace: _training_outputs(workspace, "kokoro"),
+    settings=lambda settings: {"seed": settings.seed, **as_facts(settings.kokoro, without=_NOT_IN_A_RESULT)},
+    target_epochs=lambda settings: settings.kokoro.epochs,
+    work="synctalk.voice.kokoro_stage:train_kokoro",
+)
+
 FACE = StageGraph.build("face", (PREPROCESS, SYNCNET, MAIN))
 VOICE = StageGraph.build("voice", (PREPARE, VITS))
+KOKORO_VOICE = StageGraph.build("kokoro", (PREPARE, KOKORO))
 
-LINES = {line.name: line for line in (FACE, VOICE)}
+LINES = {line.name: line for line in (FACE, VOICE, KOKORO_VOICE)}
 
 
 def find_line(name: str) -> StageGraph:

@@ -52,7 +52,9 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_order_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="the dataset: the folder dataset/NAME")
-    parser.add_argument("--line", metavar="LINE", help="face or voice (default: what the dataset holds recordings for)")
+    parser.add_argument(
+        "--line", metavar="LINE", help="face, voice or kokoro (default: what the dataset holds recordings for)"
+    )
     parser.add_argument("--until", metavar="STAGE", help="stop after this stage")
     parser.add_argument(
         "--force",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -12,6 +14,7 @@ from synctalk.errors import ExitCode, InputError
 from synctalk.holder import Holder
 from synctalk.lines import LINES
 from synctalk.lock import find_live_holder
+from synctalk.pipeline.graph import StageGraph
 from synctalk.progress import LiveFacts, format_duration, read_live_facts
 from synctalk.state import Record, Status, read_state
 from synctalk.workspace import Workspace
@@ -67,13 +70,20 @@ def read_status(workspace: Workspace) -> DatasetStatus:
     loaded = read_state(workspace.state_file, dataset=workspace.name)
     holder = find_live_holder(workspace.lock_file)
     stages = dict(loaded.state.stages)
-    lines = [LINES[name] for name in LINES if any(stage in stages for stage in LINES[name].names)]
-    for stage_name in [name for line in lines or [LINES[guess_line(workspace.dataset)]] for name in line.names]:
+    lines = _begun(stages) or [LINES[guess_line(workspace.dataset)]]
+    for stage_name in [name for line in lines for name in line.names]:
         record = stages.setdefault(stage_name, Record())
         if record.status is Status.RUNNING and holder is None:
             record.status = Status.INTERRUPTED
     live = read_live_facts(workspace.progress_file) if holder else None
     return DatasetStatus(workspace.name, stages, holder, live, loaded.notes)
+
+
+def _begun(stages: Iterable[str]) -> list[StageGraph]:
+    """The lines of which a stage was begun that no other line has."""
+    lines_of = Counter(name for line in LINES.values() for name in line.names)
+    own = {name for name in stages if lines_of[name] == 1}
+    return [line for line in LINES.values() if not own.isdisjoint(line.names)]
 
 
 def _describe(status: DatasetStatus) -> list[str]:

@@ -31,6 +31,7 @@ class Clip(msgspec.Struct, frozen=True, kw_only=True):
         speaker: Number of the speaker.
         start: Of its samples in `audio.npy`.
         samples: How many they are.
+        offset_s: Seconds cut from the beginning of the recording.
         is_held_out: Whether it is only judged by, never learned from.
     """
 
@@ -39,6 +40,7 @@ class Clip(msgspec.Struct, frozen=True, kw_only=True):
     speaker: int = 0
     start: int
     samples: int
+    offset_s: float = 0.0
     is_held_out: bool = False
 
 

@@ -80,7 +80,7 @@ def mel_of(linear: Tensor, *, rate_hz: int, highest_hz: float | None = HIGHEST_H
         linear `[B, 513, T]` -> result `[B, 80, T]`.
 
     Returns:
-        Values from ln(1e-5) = -11.5 (in practice -11, digital silence) to about 2.
+        Values from ln(1e-5) = -11.5 (in practice about -10, digital silence) to about 2.
     """
     with torch.autocast(linear.device.type, enabled=False):
         bands = mel_filters(rate_hz, highest_hz).to(linear.device) @ linear.float()

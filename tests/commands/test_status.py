@@ -115,3 +115,25 @@ def test_a_run_on_another_host_is_shown_and_not_signalled(workspace, capsys) -> 
 def test_an_unknown_dataset_is_refused(tmp_path, capsys) -> None:
     assert main(["status", "ghost", "--root", str(tmp_path)]) == 2
     assert "no dataset 'ghost'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("begun", "shown"),
+    [
+        (["prepare"], ["prepare", "vits"]),
+        (["prepare", "kokoro"], ["prepare", "kokoro"]),
+        (["prepare", "kokoro", "vits"], ["prepare", "kokoro", "vits"]),
+        (["prepare", "vits", "main"], ["prepare", "vits", "main", "preprocess", "syncnet"]),
+    ],
+)
+def test_only_lines_that_were_begun_are_shown(
+    tmp_path: Path, begun: list[str], shown: list[str], capsys: pytest.CaptureFixture[str]
+):
+    found = Workspace(tmp_path, "anna")
+    (found.dataset / "recordings").mkdir(parents=True)
+    state = new_state("anna")
+    state.stages |= {name: Record(status=Status.DONE) for name in begun}
+    save_state(found.state_file, state)
+    assert main(["status", "anna", "--json", "--root", str(tmp_path)]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert sorted(told["stages"]) == sorted(shown)

@@ -1,0 +1,93 @@
+"""The work of the stage `kokoro`: opens prepared clips and alignments, trains, and speaks after every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from synctalk.errors import InputError, StoppedError
+from synctalk.log import get_logger
+from synctalk.media.audio import write_wav
+from synctalk.pipeline.stage import Outcome, StageContext, StageResult
+from synctalk.training.engine import Engine
+from synctalk.training.plan import FitOutcome, Plan
+from synctalk.voice.aligned import AlignedCorpus, align
+from synctalk.voice.corpus import open_corpus
+from synctalk.voice.gridfiles import find_textgrids
+from synctalk.voice.kokoro import KokoroModel
+from synctalk.voice.kokoro_data import KokoroClips
+from synctalk.voice.kokoro_recipe import KokoroRecipe
+from synctalk.voice.kokoro_voice import FACTS, KokoroVoice, VoiceFacts
+from synctalk.voice.mel import HOP
+from synctalk.voice.recordings import find_recordings
+
+STAGE = "kokoro"
+PREVIEW = "preview.wav"
+
+_log = get_logger(__name__)
+
+
+def train_kokoro(context: StageContext) -> StageResult:
+    """Train a transformer voice on the prepared clips that have an alignment.
+
+    Raises:
+        InputError: Clips are missing or damaged, or none of those to learn from has an alignment that can be used.
+        TrainingError, StorageError, StateError: As `Engine.fit`.
+
+    Side effects:
+        Writes checkpoints, log, plot and `preview.wav` in the folder of the stage.
+    """
+    settings = context.settings.kokoro
+    corpus, samples = open_corpus(context.workspace.voice)
+    textgrids = find_textgrids(find_recordings(context.workspace))
+    try:
+        aligned = align(corpus, textgrids, should_stop=context.should_stop)
+    except StoppedError:
+        return StageResult(Outcome.INTERRUPTED)
+    parts = [aligned.chosen(is_held_out=is_held_out) for is_held_out in (False, True)]
+    if not parts[0]:
+        raise InputError(
+            "every clip that has an alignment is held out", hint="align more clips, or --set prepare.held_out=0"
+        )
+    facts = VoiceFacts.of(rate_hz=corpus.rate_hz, tokens=aligned.tokens, lexicon=aligned.lexicon)
+    plan = Plan.of_stage(STAGE, settings, context, facts={FACTS: msgspec.to_builtins(facts)})
+    plan.seed_weights()
+    network = KokoroModel(len(aligned.tokens), settings)
+    train_data, valid_data = (KokoroClips(part, aligned.tokens, samples, rate_hz=corpus.rate_hz) for part in parts)
+    engine = Engine(
+        plan=plan,
+        recipe=KokoroRecipe(network, settings),
+        train_data=train_data,
+        valid_data=valid_data,
+        should_stop=context.should_stop,
+        journal=context.journal,
+        progress=context.progress,
+        lengths=train_data.lengths,
+        after_epoch=_preview(context, KokoroVoice(network, facts), aligned),
+    )
+    outcome = engine.fit()
+    finished = Outcome.FINISHED if outcome is FitOutcome.FINISHED else Outcome.INTERRUPTED
+    return StageResult(finished, {**_counts(aligned), **engine.best_figures})
+
+
+def _preview(context: StageContext, voice: KokoroVoice, aligned: AlignedCorpus) -> Callable[[int], None] | None:
+    """Speaks the first held-out clip (or, without any, the first clip) with the weights as they are by then."""
+    seconds = context.settings.runtime.preview_s
+    if not seconds or not context.settings.voice.sample_text:
+        return None
+    chosen = (aligned.chosen(is_held_out=True) or aligned.chosen(is_held_out=False))[0]
+    most_frames = max(1, round(seconds * voice.rate_hz / HOP))
+    path = context.workspace.training(STAGE) / PREVIEW
+
+    def speak(epoch: int) -> None:
+        speech = voice.speak_tokens(chosen.timed.tokens, most_frames=most_frames)
+        write_wav(path, speech.samples, rate_hz=voice.rate_hz)
+        _log.debug("epoch %d speaks the text of clip %s", epoch, chosen.clip.name)
+
+    return speak
+
+
+def _counts(aligned: AlignedCorpus) -> dict[str, Any]:
+    return {"clips": len(aligned.clips), "left_out": len(aligned.left_out), "words": len(aligned.lexicon.words)}
