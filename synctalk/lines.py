@@ -151,7 +151,7 @@ KOKORO = Stage(
     inputs=_alignments,
     outputs=lambda workspace: _training_outputs(workspace, "kokoro"),
     settings=lambda settings: {"seed": settings.seed, **as_facts(settings.kokoro, without=_NOT_IN_A_RESULT)},
-    target_epochs=lambda settings: settings.kokoro.epochs,
+    target_epochs=lambda workspace, settings: _epochs_that_fit(workspace, settings, "kokoro", settings.kokoro.epochs),
     work="synctalk.voice.kokoro_stage:train_kokoro",
 )
 

@@ -35,18 +35,18 @@ class KokoroRecipe:
     is_divisible = True
 
     def __init__(self, network: KokoroModel, settings: KokoroSettings) -> None:
-        self._network = network
+        self.network = network
         self._settings = settings
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
         """The acoustic model."""
-        return {MODEL: self._network}
+        return {MODEL: self.network}
 
     def optimisers(self) -> Mapping[str, Optimizer]:
         """AdamW; biases, norms and the embedding do not decay."""
-        embedded = self._network.embedding.weight
-        parameters = list(self._network.parameters())
+        embedded = self.network.embedding.weight
+        parameters = list(self.network.parameters())
         decaying = [one for one in parameters if one.dim() > 1 and one is not embedded]
         others = [one for one in parameters if one.dim() <= 1 or one is embedded]
         groups = [
@@ -71,7 +71,7 @@ class KokoroRecipe:
         return {**self._losses(prediction, batch), LENGTH: wrong.mean()}
 
     def _predict(self, batch: Batch) -> Prediction:
-        prediction: Prediction = self._network(batch["tokens"], batch["frames"], batch["mel"], batch["frame_count"])
+        prediction: Prediction = self.network(batch["tokens"], batch["frames"], batch["mel"], batch["frame_count"])
         return prediction
 
     def _losses(self, prediction: Prediction, batch: Batch) -> Losses:

@@ -12,8 +12,9 @@ from synctalk.log import get_logger
 from synctalk.media.audio import write_wav
 from synctalk.pipeline.stage import Outcome, StageContext, StageResult
 from synctalk.training.engine import Engine
+from synctalk.training.pace import fit_into_hours
 from synctalk.training.plan import FitOutcome, Plan
-from synctalk.voice.aligned import AlignedCorpus, align
+from synctalk.voice.aligned import AlignedClip, AlignedCorpus, align
 from synctalk.voice.corpus import open_corpus
 from synctalk.voice.gridfiles import find_textgrids
 from synctalk.voice.kokoro import KokoroModel
@@ -46,30 +47,46 @@ def train_kokoro(context: StageContext) -> StageResult:
         aligned = align(corpus, textgrids, should_stop=context.should_stop)
     except StoppedError:
         return StageResult(Outcome.INTERRUPTED)
-    parts = [aligned.chosen(is_held_out=is_held_out) for is_held_out in (False, True)]
-    if not parts[0]:
-        raise InputError(
-            "every clip that has an alignment is held out", hint="align more clips, or --set prepare.held_out=0"
-        )
+    parts = _split(aligned)
     facts = VoiceFacts.of(rate_hz=corpus.rate_hz, tokens=aligned.tokens, lexicon=aligned.lexicon)
-    plan = Plan.of_stage(STAGE, settings, context, facts={FACTS: msgspec.to_builtins(facts)})
-    plan.seed_weights()
-    network = KokoroModel(len(aligned.tokens), settings)
     train_data, valid_data = (KokoroClips(part, aligned.tokens, samples, rate_hz=corpus.rate_hz) for part in parts)
+
+    def make_recipe() -> KokoroRecipe:
+        return KokoroRecipe(KokoroModel(len(aligned.tokens), settings), settings)
+
+    plan = fit_into_hours(
+        Plan.of_stage(STAGE, settings, context, facts={FACTS: msgspec.to_builtins(facts)}),
+        context.settings.target_hours,
+        make_recipe,
+        (train_data, valid_data),
+        lengths=train_data.lengths,
+    )
+    plan.seed_weights()
+    recipe = make_recipe()
     engine = Engine(
         plan=plan,
-        recipe=KokoroRecipe(network, settings),
+        recipe=recipe,
         train_data=train_data,
         valid_data=valid_data,
         should_stop=context.should_stop,
         journal=context.journal,
         progress=context.progress,
         lengths=train_data.lengths,
-        after_epoch=_preview(context, KokoroVoice(network, facts), aligned),
+        after_epoch=_preview(context, KokoroVoice(recipe.network, facts), aligned),
     )
-    outcome = engine.fit()
-    finished = Outcome.FINISHED if outcome is FitOutcome.FINISHED else Outcome.INTERRUPTED
-    return StageResult(finished, {**_counts(aligned), **engine.best_figures})
+    finished = engine.fit() is FitOutcome.FINISHED
+    summary = {**_counts(aligned), **engine.best_figures}
+    return StageResult(Outcome.FINISHED if finished else Outcome.INTERRUPTED, summary)
+
+
+def _split(aligned: AlignedCorpus) -> list[list[AlignedClip]]:
+    """The clips to learn from, and those that are held out."""
+    parts = [aligned.chosen(is_held_out=is_held_out) for is_held_out in (False, True)]
+    if not parts[0]:
+        raise InputError(
+            "every clip that has an alignment is held out", hint="align more clips, or --set prepare.held_out=0"
+        )
+    return parts
 
 
 def _preview(context: StageContext, voice: KokoroVoice, aligned: AlignedCorpus) -> Callable[[int], None] | None:

@@ -128,6 +128,7 @@ def _make_corpus(chosen: Sequence[Kept], settings: PrepareSettings) -> Corpus:
                 speaker=speakers.index(each.row.speaker),
                 start=start,
                 samples=each.samples,
+                offset_s=max(0.0, each.soundness.begins_s - settings.margin_s),
                 is_held_out=is_held_out,
             )
         )

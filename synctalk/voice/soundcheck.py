@@ -7,7 +7,7 @@ to the margin, and the level of the speech is brought to one value without overl
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,7 @@ class Soundness:
         offset: Constant part, -1 to 1.
         silence: Share of the whole before and after the speech.
         noise_db: How far the loud parts stand out from the softest moments.
+        begins_s: Seconds before the speech begins.
     """
 
     seconds: float
@@ -66,6 +67,7 @@ class Soundness:
     offset: float
     silence: float
     noise_db: float
+    begins_s: float = 0.0
 
 
 def examine(samples: Samples, settings: PrepareSettings) -> tuple[Soundness, NDArray[np.int16]]:
@@ -88,6 +90,7 @@ def examine(samples: Samples, settings: PrepareSettings) -> tuple[Soundness, NDA
     levels = voice_level(centred, rate_hz=settings.rate_hz)
     start, stop = _bounds(levels, len(samples), rate_hz=settings.rate_hz)
     found = _measure(samples, centred[start:stop], levels, offset, rate_hz=settings.rate_hz)
+    found = replace(found, begins_s=start / settings.rate_hz)
     _refuse(found, settings)
     margin = round(settings.margin_s * settings.rate_hz)
     kept = centred[max(0, start - margin) : stop + margin]
