@@ -143,6 +143,20 @@ VITS = Stage(
     work="synctalk.voice.vits_stage:train_vits",
 )
 
+EXPORT = Stage(
+    name="export",
+    version=1,
+    needs=("vits",),
+    folder=lambda workspace: workspace.training("export"),
+    inputs=lambda _workspace, _settings: {},
+    outputs=lambda workspace: [
+        workspace.training("export") / "export.json",
+        *sorted(workspace.training("export").glob("*.onnx*")),
+    ],
+    settings=lambda settings: as_facts(settings.voice),
+    work="synctalk.voice.export_stage:run_export",
+)
+
 KOKORO = Stage(
     name="kokoro",
     version=1,
@@ -156,7 +170,7 @@ KOKORO = Stage(
 )
 
 FACE = StageGraph.build("face", (PREPROCESS, SYNCNET, MAIN))
-VOICE = StageGraph.build("voice", (PREPARE, VITS))
+VOICE = StageGraph.build("voice", (PREPARE, VITS, EXPORT))
 KOKORO_VOICE = StageGraph.build("kokoro", (PREPARE, KOKORO))
 
 LINES = {line.name: line for line in (FACE, VOICE, KOKORO_VOICE)}

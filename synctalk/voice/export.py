@@ -7,8 +7,7 @@ name; what was exported before stays until then.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -20,6 +19,7 @@ from synctalk.errors import InputError
 from synctalk.log import get_logger
 from synctalk.voice import hf_folder
 from synctalk.voice.export_onnx import export_onnx
+from synctalk.voice.language import find_language
 from synctalk.voice.onnx_voice import FACTS_KEY, open_onnx_voice
 from synctalk.voice.piper import PiperFacts, guess_quality, piper_facts, suggest_name, voice_name
 from synctalk.voice.provenance import provenance
@@ -47,8 +47,6 @@ class ExportOrder:
         name: Of the voice; made from the dataset's when empty.
         quality: One of Piper's; guessed from rate and size when empty.
         sample_text: Spoken once before the export is called done; nothing is spoken when empty.
-        language_facts: See `piper_facts`.
-        espeak_voice: The same.
         keeps_earlier: Whether an export of the same name is set aside rather than replaced.
     """
 
@@ -56,8 +54,6 @@ class ExportOrder:
     name: str = ""
     quality: str = ""
     sample_text: str = ""
-    language_facts: Mapping[str, str] = field(default_factory=dict)
-    espeak_voice: str = ""
     keeps_earlier: bool = False
 
 
@@ -114,12 +110,13 @@ def _write(voice: TrainedVoice, draft: Path, order: ExportOrder, name: str) -> l
 
 
 def _piper_facts(voice: TrainedVoice, order: ExportOrder, name: str) -> PiperFacts:
+    language = find_language(voice.facts.language)
     return piper_facts(
         voice.facts,
         name=name,
         quality=order.quality or guess_quality(voice.facts),
-        language_facts=order.language_facts,
-        espeak_voice=order.espeak_voice,
+        language_facts=language.facts,
+        espeak_voice=language.espeak,
     )
 
 
