@@ -19,10 +19,11 @@ APART := mediapipe opencv-contrib-python-headless
 APART_LINES := ^(mediapipe|opencv-contrib-python-headless)==
 
 .PHONY: help demo test test-slow chaos chaos-full bench-snapshots bench-orchestration check lint types floors docs format
-.PHONY: setup clean usable-python
+.PHONY: setup clean usable-python serve
 
 help:
 	@echo "make demo       draw a presenter, train on it, make it say something new (minutes)"
+	@echo "make serve      open the web pages: upload, train, watch, download"
 	@echo "make test       run the tests (make test-slow: the long ones)"
 	@echo "make chaos      kill, cut the power, damage and refuse at random (minutes; make chaos-full: hours)"
 	@echo "make check      format, lint, types, import floors, docs"
@@ -34,6 +35,9 @@ help:
 
 demo: $(READY)
 	@$(BIN)/synctalk demo
+
+serve: $(READY)
+	@$(BIN)/synctalk serve --open
 
 test: $(READY)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0

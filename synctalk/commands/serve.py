@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ipaddress
 import logging
 import secrets
@@ -53,7 +54,8 @@ def execute(args: argparse.Namespace) -> ExitCode:
         server = _build_server(args, token=token, is_loopback=is_loopback)
         _announce(listener, token=token, is_loopback=is_loopback, should_open=args.open)
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-        server.run(sockets=[listener])
+        with contextlib.suppress(KeyboardInterrupt):  # the signal that ended it, raised again by the library
+            server.run(sockets=[listener])
     print("stopped; runs that were started go on: synctalk status")
     return ExitCode.DONE
 
@@ -88,6 +90,7 @@ def _listen(host: str, port: int) -> socket.socket:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
+            listener.listen(128)  # whoever opens the page at once waits instead of being turned away
         except OSError:
             listener.close()
             raise

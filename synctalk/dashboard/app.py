@@ -39,6 +39,7 @@ def build_app(desk: Desk, *, hosts: frozenset[str], is_loopback: bool) -> ASGIAp
         openapi_url=f"{_PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         responses=answers.ERRORS,
     )
     app.state.desk = desk

@@ -23,6 +23,7 @@ from synctalk.errors import InputError
 from synctalk.workspace import checked_name
 
 _PIECE_BYTES = 1 << 20
+_LEAST_BYTES = 256 << 10
 _ENCRYPTED = 1
 _LITTER = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 _DEEPEST = 8
@@ -33,7 +34,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     files: int = 20_000
     total_bytes: int = 20 << 30
-    ratio: int = 300
+    ratio: int = 100
     """How many times larger than the archive its content may be; sound and video hardly shrink."""
 
 
@@ -82,7 +83,7 @@ def _extract_all(opened: zipfile.ZipFile, folder: Path, limits: Limits, *, archi
     members = [member for member in opened.infolist() if not member.is_dir()]
     if len(members) > limits.files:
         raise TooLargeError(f"the archive holds {len(members)} files; {limits.files} are allowed")
-    left_bytes = min(limits.total_bytes, max(archive_bytes, _PIECE_BYTES) * limits.ratio)
+    left_bytes = min(limits.total_bytes, max(archive_bytes, _LEAST_BYTES) * limits.ratio)
     names: dict[tuple[str, ...], None] = {}
     left_out = []
     for member in members:

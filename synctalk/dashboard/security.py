@@ -92,7 +92,8 @@ class Gate:
         return self._stranger(scope, headers)
 
     def _stranger(self, scope: Scope, headers: Mapping[str, str]) -> tuple[int, Problem] | None:
-        is_open = scope["path"] in _OPEN_PATHS or scope["path"].startswith(_OPEN_FOLDER)
+        folder, _, part = scope["path"].rpartition("/")
+        is_open = scope["path"] in _OPEN_PATHS or (f"{folder}/" == _OPEN_FOLDER and part != "")
         if is_open or not self._sessions.is_token_needed:
             return None
         try:

@@ -22,6 +22,7 @@ from synctalk.workspace import Workspace
 
 router = APIRouter(tags=["runs"])
 _Word = Annotated[str, Field(max_length=64)]
+_Setting = Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$")]
 _Value = Annotated[str, Field(max_length=1024)] | int | Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -36,7 +37,7 @@ class Options(StrictBody):
     preset: _Word | None = None
     epochs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     continue_training: bool = False
-    settings: Annotated[dict[_Word, _Value], Field(max_length=100, default_factory=dict)]
+    settings: Annotated[dict[_Setting, _Value], Field(max_length=100, default_factory=dict)]
 
     def as_options(self) -> RunOptions:
         """The same as the queue keeps it."""
