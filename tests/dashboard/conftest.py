@@ -10,8 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import drill_line  # noqa: E402, F401 - adds the drill line
-from service import Service, serving  # noqa: E402
+import drill_line  # noqa: F401 - adds the drill line
+from service import Service, serving
 
 
 @pytest.fixture(scope="package")

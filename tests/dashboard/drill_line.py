@@ -1,4 +1,4 @@
-"""A line without any library behind it: `warm` makes one file, `grind` counts epochs and can be stopped and continued."""
+"""A line without any library behind it: `warm` makes one file, `grind` counts epochs and can be continued."""
 
 from __future__ import annotations
 

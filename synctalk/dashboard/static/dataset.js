@@ -192,7 +192,7 @@ function drawResults(name, found) {
       const picture = draw[artefact.kind.split("/")[0]]?.(artefact);
       return picture && h("figure", {}, picture, h("figcaption", { class: "soft" }, artefact.key));
     })),
-    h("details", {}, h("summary", {}, `${found.length} files to download`), h("table", {}, found.map((artefact) => h("tr", {},
+    h("details", {}, h("summary", {}, `${found.length} ${found.length === 1 ? "file" : "files"} to download`), h("table", {}, found.map((artefact) => h("tr", {},
       h("td", {}, h("a", { href: fresh(artefact), download: artefact.names.at(-1) }, artefact.key)),
       h("td", { class: "soft" }, formatBytes(artefact.size)))))),
   ];

@@ -65,5 +65,5 @@ export function formatDuration(seconds) {
 
 export function formatFigure(value) {
   if (value === null || value === undefined) return "–";
-  return Math.abs(value) >= 1000 || (value !== 0 && Math.abs(value) < 0.001) ? value.toExponential(2) : value.toPrecision(4);
+  return Math.abs(value) >= 1000 || (value !== 0 && Math.abs(value) < 0.001) ? value.toExponential(2) : String(Number(value.toPrecision(3)));
 }

@@ -6,7 +6,7 @@ import { send } from "/static/upload.js";
 
 /** A word for people. */
 export const WORDS = {
-  empty: "no recording yet", ready: "ready to train", waiting: "in the queue", running: "running",
+  pending: "not yet", empty: "no recording yet", ready: "ready to train", waiting: "in the queue", running: "running",
   interrupted: "stopped", killed: "was killed", failed: "failed", done: "finished",
 };
 

@@ -14,7 +14,7 @@ export function startForm(dataset) {
   const form = h("form", {});
   const advanced = h("details", {}, h("summary", {}, "All settings"));
   const plan = h("div", { role: "status" });
-  advanced.addEventListener("toggle", () => { if (advanced.childElementCount === 1) fillSettings(advanced); });
+  advanced.addEventListener("toggle", () => { if (advanced.childElementCount === 1) fillSettings(advanced, dataset.line); });
   form.append(
     h("fieldset", {}, h("legend", {}, "How good, and how long"), Object.entries(PRESETS).map(([name, told]) =>
       h("label", { class: "choice" }, h("input", { type: "radio", name: "preset", value: name, checked: name === "draft" }),
@@ -52,11 +52,17 @@ async function showPlan(dataset, form, place) {
     h("td", {}, h("strong", {}, stage.stage)), h("td", {}, stage.verdict), h("td", { class: "soft" }, stage.reasons.join("; "))))));
 }
 
-async function fillSettings(place) {
+/** The sections of settings that have nothing to do with a line. */
+const STRANGE = { face: ["prepare", "vits", "kokoro", "voice"], voice: ["preprocess", "syncnet", "main"] };
+
+async function fillSettings(place, line) {
   const settings = await attempt(() => ask("GET", "/settings"));
   if (!settings) return;
-  place.append(h("fieldset", {}, settings.map((setting) => {
-    const defaults = Object.entries(setting.presets).map(([name, value]) => `${name} ${value === "" ? "none" : value}`).join(", ");
+  const own = settings.filter((setting) => !(STRANGE[line] ?? []).includes(setting.name.split(".")[0]));
+  place.append(h("fieldset", {}, own.map((setting) => {
+    const values = Object.entries(setting.presets).map(([name, value]) => [name, value === "" ? "none" : value]);
+    const isSame = values.every(([, value]) => value === values[0][1]);
+    const defaults = isSame ? `usually ${values[0][1]}` : values.map(([name, value]) => `${name} ${value}`).join(", ");
     const common = { "data-setting": setting.name, id: `set-${setting.name}` };
     const step = setting.step || (setting.kind === "whole number" ? 1 : "any");
     const input = setting.kind === "choice"
