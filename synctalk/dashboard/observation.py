@@ -1,7 +1,7 @@
 """What is going on with every dataset, read from its files; nothing is locked, written or kept that is not on disk.
 
-Looking is cheap: a file is read again only when its size, time or inode changed, so a hundred datasets that rest cost a
-hundred times three `stat` calls. Whether a process lives is asked at every look.
+Looking is cheap: a dataset whose folder, state and lock are as they were, and on which nobody works, costs three `stat`
+calls. Whether a process lives is asked at every look.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ import contextlib
 import math
 import os
 import threading
-from collections.abc import Callable
+import time
 from pathlib import Path
-from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -23,13 +22,14 @@ from synctalk.dashboard.requests import Ending, Outcome, Request
 from synctalk.errors import InputError, StateError
 from synctalk.holder import Holder
 from synctalk.lines import LINES
-from synctalk.lock import find_live_holder
+from synctalk.lock import find_live_holder, lease_folder
 from synctalk.progress import LiveFacts, read_live_facts
 from synctalk.state import Record, Status, read_state
 from synctalk.workspace import Workspace
 
 _Signature = tuple[int, int, int] | None
-_Fact = TypeVar("_Fact")
+_SETTLED_NS = 2_000_000_000
+"""Two changes within one tick of the disk's clock have one time: what is younger than this is looked at again."""
 
 
 class StageView(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,24 +79,57 @@ class DatasetView(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str] = []
 
 
-class _Remembered(Generic[_Fact]):
-    """What a file said, until the file is another."""
+class _Place:
+    """One dataset and what was last seen of it. Paths are text: making `Path`s would be most of a look's cost."""
 
-    def __init__(self, read: Callable[[Path], _Fact]) -> None:
-        self._read = read
-        self._known: dict[Path, tuple[_Signature, _Fact]] = {}
+    __slots__ = ("files", "has_lease", "is_settled", "records", "seen", "view", "workspace")
 
-    def of(self, path: Path) -> _Fact:
-        signature = sign(path)
-        known = self._known.get(path)
-        if known is None or known[0] != signature:
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.files = tuple(map(str, (workspace.dataset, workspace.state_file, workspace.lock_file)))
+        self.seen: object = None
+        self.records: tuple[_Signature, tuple[dict[str, Record], list[str]]] = (None, ({}, []))
+        self.has_lease = self.is_settled = False
+        self.view: DatasetView | None = None
+
+    def look(self, request: Request | None) -> DatasetView:
+        """What is going on now; the same object as before when nothing has changed."""
+        folder, state, lock = map(sign, self.files)
+        seen = (folder, state, lock, request)
+        # A lock file without a note, and no lease, belongs to nobody.
+        is_free = (lock is None or lock[0] == 0) and not self.has_lease
+        if self.view is not None and is_free and seen == self.seen and self.view.worker_pid == 0 and self.is_settled:
+            return self.view
+        newest_ns = max(signature[1] for signature in (folder, state, lock, (0, 0, 0)) if signature)
+        self.is_settled = time.time_ns() - newest_ns > _SETTLED_NS
+        if self.records[0] != state or self.view is None:
             # The signature is older than what is read: a change in between is seen at the next look.
-            known = self._known[path] = (signature, self._read(path))
-        return known[1]
+            self.records = (state, _read_records(self.workspace.state_file))
+        self.has_lease = lease_folder(self.workspace.lock_file).is_dir()
+        self.seen = seen
+        self.view = self._view(request)
+        return self.view
 
-    def forget_all_but(self, paths: set[Path]) -> None:
-        for path in self._known.keys() - paths:
-            del self._known[path]
+    def _view(self, request: Request | None) -> DatasetView:
+        workspace, (records, notes) = self.workspace, self.records[1]
+        holder = find_live_holder(workspace.lock_file)
+        line = _line_of(request, records)
+        stages = [
+            _stage_view(stage.name, records.get(stage.name, Record()), holder, is_training=stage.is_training)
+            for stage in LINES[line].stages
+        ]
+        has_source = bool(find_videos(workspace.dataset))
+        return DatasetView(
+            name=workspace.name,
+            line=line,
+            status=_status_of(stages, holder, request, has_source=has_source),
+            stages=stages,
+            live=read_live_facts(workspace.progress_file) if holder else None,
+            worker_pid=holder.pid if holder else 0,
+            request=request,
+            has_source=has_source,
+            notes=notes,
+        )
 
 
 class Observatory:
@@ -110,18 +143,17 @@ class Observatory:
     def __init__(self, root: Path, queue: Queue) -> None:
         self._root, self._queue = root, queue
         self._guard = threading.Lock()
-        self._states = _Remembered(_read_records)
-        self._live = _Remembered(read_live_facts)
-        self._sources = _Remembered(lambda folder: bool(find_videos(folder)))
+        self._places: dict[str, _Place | None] = {}
 
     def overview(self) -> list[DatasetView]:
         """Every dataset, by name."""
-        requests = {request.dataset: request for request in sorted(self._queue.all(), key=lambda each: each.id)}
-        names = [name for name in find_datasets(self._root) if _is_usable(self._root, name)]
+        latest = self._queue.latest()
         with self._guard:
-            views = [self._view(Workspace(self._root, name), requests.get(name)) for name in names]
-            self._forget({Workspace(self._root, name) for name in names})
-        return views
+            names = find_datasets(self._root)
+            self._places = {
+                name: self._places[name] if name in self._places else _find_place(self._root, name) for name in names
+            }
+            return [place.look(latest.get(name)) for name, place in self._places.items() if place is not None]
 
     def view(self, workspace: Workspace) -> DatasetView:
         """One dataset.
@@ -132,36 +164,11 @@ class Observatory:
         if not workspace.dataset.is_dir() or workspace.dataset.is_symlink():
             raise NotFoundError(f"there is no dataset {workspace.name!r}")
         with self._guard:
-            return self._view(workspace, self._queue.latest_of(workspace.name))
-
-    def _view(self, workspace: Workspace, request: Request | None) -> DatasetView:
-        records, notes = self._states.of(workspace.state_file)
-        holder = find_live_holder(workspace.lock_file)
-        line = _line_of(request, records)
-        stages = [
-            _stage_view(stage.name, records.get(stage.name, Record()), holder, is_training=stage.is_training)
-            for stage in LINES[line].stages
-        ]
-        has_source = self._sources.of(workspace.dataset)
-        return DatasetView(
-            name=workspace.name,
-            line=line,
-            status=_status_of(stages, holder, request, has_source=has_source),
-            stages=stages,
-            live=self._live.of(workspace.progress_file) if holder else None,
-            worker_pid=holder.pid if holder else 0,
-            request=request,
-            has_source=has_source,
-            notes=notes,
-        )
-
-    def _forget(self, workspaces: set[Workspace]) -> None:
-        self._states.forget_all_but({workspace.state_file for workspace in workspaces})
-        self._live.forget_all_but({workspace.progress_file for workspace in workspaces})
-        self._sources.forget_all_but({workspace.dataset for workspace in workspaces})
+            place = self._places.get(workspace.name) or _Place(workspace)
+            return place.look(self._queue.latest().get(workspace.name))
 
 
-def sign(path: Path) -> _Signature:
+def sign(path: str) -> _Signature:
     """Size, time and inode of a file or folder; None when it is missing."""
     try:
         found = os.stat(path)
@@ -170,12 +177,13 @@ def sign(path: Path) -> _Signature:
     return found.st_size, found.st_mtime_ns, found.st_ino
 
 
-def _is_usable(root: Path, name: str) -> bool:
-    """Whether a folder has a name that a dataset can have, and is no link."""
+def _find_place(root: Path, name: str) -> _Place | None:
+    """The dataset in a folder; None when its name is none that a dataset can have, or it is a link."""
     with contextlib.suppress(InputError):
         workspace = Workspace(root, name)
-        return workspace.name == name and not workspace.dataset.is_symlink()
-    return False
+        if workspace.name == name and not workspace.dataset.is_symlink():
+            return _Place(workspace)
+    return None
 
 
 def _read_records(path: Path) -> tuple[dict[str, Record], list[str]]:
@@ -237,9 +245,3 @@ def _is_news(ending: Ending, stages: list[StageView]) -> bool:
     """Whether a request failed or was killed, and nothing has run since, for example from a terminal."""
     ended_since = any(stage.ended_at > ending.at for stage in stages)
     return ending.outcome in {Outcome.FAILED, Outcome.KILLED} and not ended_since
-
-
-def as_json(view: DatasetView) -> dict[str, Any]:
-    """A view as plain data."""
-    facts: dict[str, Any] = msgspec.to_builtins(view)
-    return facts

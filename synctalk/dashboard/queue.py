@@ -44,6 +44,7 @@ class Queue:
         self._ownership = _own(self._folder)
         files.sweep_leftovers(folder)
         self._requests = {request.id: request for request in _load(self._folder)}
+        self._latest: dict[str, Request] | None = None
 
     def close(self) -> None:
         """Let another server have it."""
@@ -85,11 +86,18 @@ class Queue:
             raise NotFoundError(f"there is no request {request_id!a}")
         return found
 
+    def latest(self) -> dict[str, Request]:
+        """What was asked last, for each dataset; not to be changed."""
+        with self._guard:
+            if self._latest is None:
+                self._latest = {
+                    each.dataset: each for each in sorted(self._requests.values(), key=lambda each: each.id)
+                }
+            return self._latest
+
     def latest_of(self, dataset: str) -> Request | None:
         """What was asked last for a dataset."""
-        with self._guard:
-            own = [request for request in self._requests.values() if request.dataset == dataset]
-        return max(own, key=lambda request: request.id, default=None)
+        return self.latest().get(dataset)
 
     def add(self, request: Request) -> Request:
         """Put a request at the end.
@@ -120,6 +128,7 @@ class Queue:
         with self._guard:
             files.write_json(self._file_of(request.id), request)
             self._requests[request.id] = request
+            self._latest = None
 
     def end(self, request: Request, ending: Ending) -> None:
         """Keep how a request ended.
@@ -167,6 +176,7 @@ class Queue:
         ended = [request for request in self.all() if request.ending is not None]
         for request in ended[:-_KEPT_ENDED]:
             del self._requests[request.id]
+            self._latest = None
             self._file_of(request.id).unlink(missing_ok=True)
             (self.log_folder / f"{request.id}.log").unlink(missing_ok=True)
 

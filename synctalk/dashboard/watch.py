@@ -36,6 +36,7 @@ class Watch:
         self._listeners = 0
         self._latest: tuple[float, Snapshot] | None = None
         self._looking = asyncio.Lock()
+        self._encoded: dict[str, tuple[DatasetView, bytes]] = {}
 
     def join(self) -> AsyncIterator[bytes]:
         """Events for one more listener.
@@ -74,13 +75,13 @@ class Watch:
             return self._latest[1]
 
     def _take(self) -> Snapshot:
-        views = self._observatory.overview()
+        encoded: dict[str, tuple[DatasetView, bytes]] = {}
+        for view in self._observatory.overview():
+            known = self._encoded.get(view.name)
+            encoded[view.name] = known if known and known[0] is view else (view, msgspec.json.encode(view))
+        self._encoded = encoded
         queue = msgspec.json.encode([*self._queue.under_way(), *self._queue.waiting()])
-        return {view.name: self._encode(view) for view in views}, queue
-
-    @staticmethod
-    def _encode(view: DatasetView) -> bytes:
-        return msgspec.json.encode(view)
+        return {name: content for name, (_, content) in encoded.items()}, queue
 
 
 def _differences(known: Snapshot, latest: Snapshot) -> list[bytes]:
