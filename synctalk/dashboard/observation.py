@@ -19,6 +19,7 @@ from synctalk.catalogue import find_datasets, find_videos
 from synctalk.dashboard.problems import NotFoundError
 from synctalk.dashboard.queue import Queue
 from synctalk.dashboard.requests import Ending, Outcome, Request
+from synctalk.dashboard.trouble import Trouble, describe_trouble
 from synctalk.errors import InputError, StateError
 from synctalk.holder import Holder
 from synctalk.lines import LINES
@@ -65,6 +66,7 @@ class DatasetView(msgspec.Struct, frozen=True, kw_only=True):
         worker_pid: The process that works on it; 0 when none does.
         request: What was asked last from the pages.
         has_source: Whether a recording is there.
+        trouble: What went wrong and what helps, when it failed or was killed.
         notes: What is wrong with its files, in sentences.
     """
 
@@ -76,6 +78,7 @@ class DatasetView(msgspec.Struct, frozen=True, kw_only=True):
     worker_pid: int = 0
     request: Request | None = None
     has_source: bool = False
+    trouble: Trouble | None = None
     notes: list[str] = []
 
 
@@ -119,10 +122,12 @@ class _Place:
             for stage in LINES[line].stages
         ]
         has_source = bool(find_videos(workspace.dataset))
+        status = _status_of(stages, holder, request, has_source=has_source)
         return DatasetView(
             name=workspace.name,
             line=line,
-            status=_status_of(stages, holder, request, has_source=has_source),
+            status=status,
+            trouble=_trouble_of(status, stages, request),
             stages=stages,
             live=read_live_facts(workspace.progress_file) if holder else None,
             worker_pid=holder.pid if holder else 0,
@@ -239,6 +244,16 @@ def _status_of(stages: list[StageView], holder: Holder | None, request: Request 
     if found != {Status.PENDING.value}:
         return "interrupted"
     return "ready" if has_source else "empty"
+
+
+def _trouble_of(status: str, stages: list[StageView], request: Request | None) -> Trouble | None:
+    if status not in {Outcome.FAILED.value, Outcome.KILLED.value}:
+        return None
+    ending = request.ending if request is not None and request.ending and _is_news(request.ending, stages) else None
+    failed = next((stage for stage in stages if stage.status == Status.FAILED.value), None)
+    return describe_trouble(
+        ending, error_type=failed.error_type if failed else "", error=failed.error if failed else ""
+    )
 
 
 def _is_news(ending: Ending, stages: list[StageView]) -> bool:

@@ -44,9 +44,7 @@ def page(browser: Any, fresh: Service) -> Iterator[Any]:
     context = browser.new_context(viewport={"width": 375, "height": 700})
     found = context.new_page()
     complaints: list[str] = []
-    found.on(
-        "console", lambda message: complaints.append(message.text) if message.type in {"error", "warning"} else None
-    )
+    found.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
     found.on("pageerror", lambda error: complaints.append(str(error)))
     found.goto(f"http://127.0.0.1:{fresh.port}/")
     yield found
@@ -77,7 +75,7 @@ def test_first_visitor_finds_the_demo_and_makes_a_dataset_by_keyboard(
 def test_no_view_is_wider_than_a_phone(page: Any, fresh: Service) -> None:
     for view in ("#/", "#/queue", "#/system"):
         page.goto(f"http://127.0.0.1:{fresh.port}/{view}")
-        page.wait_for_selector("main .card")
+        page.wait_for_selector("main .card:visible")
         widest = max(box["x"] + box["width"] for each in page.locator("main *").all() if (box := each.bounding_box()))
         assert widest <= 375, view
 

@@ -10,15 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synctalk import errors
 from synctalk.config import load_settings
 from synctalk.dashboard.confinement import Confinement
 from synctalk.dashboard.download import parse_range
 from synctalk.dashboard.logtail import read_tail
 from synctalk.dashboard.observation import Observatory
 from synctalk.dashboard.queue import Queue
+from synctalk.dashboard.requests import Ending, Outcome
 from synctalk.dashboard.sessions import SESSION_S, Sessions, TooManyAttemptsError, WrongTokenError
 from synctalk.dashboard.settings import describe_settings
 from synctalk.dashboard.system import SystemHistory
+from synctalk.dashboard.trouble import ADVICE, describe_trouble
 from synctalk.presets import PRESETS
 from synctalk.state import Record, Status, new_state, save_state
 from synctalk.workspace import Workspace
@@ -171,6 +174,25 @@ def test_newer_state_is_told_and_the_other_datasets_are_shown(tmp_path: Path) ->
     assert "newer synctalk" in views["newer"].notes[0]
     assert views["good"].notes == []
     queue.close()
+
+
+def test_every_error_of_ours_has_its_place_in_the_catalogue() -> None:
+    ours = {
+        name
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, errors.SynctalkError) and kind is not errors.SynctalkError
+    }
+    assert ours <= set(ADVICE)
+
+
+@pytest.mark.parametrize("kind", [*ADVICE, "KeyError", ""])
+def test_every_trouble_has_a_reason_a_hint_and_a_button(kind: str) -> None:
+    ending = Ending(at="2026-01-01", outcome=Outcome.FAILED, message="it is so")
+    for given_ending in (ending, None):
+        trouble = describe_trouble(given_ending, error_type=kind, error="it was so")
+        assert all((trouble.title, trouble.message, trouble.hint, trouble.action_label))
+    killed = Ending(at="2026-01-01", outcome=Outcome.KILLED, message="signal 9")
+    assert describe_trouble(killed, error_type=kind, error="an older one").message == "signal 9"
 
 
 def test_load_of_the_machine_is_told_in_sound_figures(tmp_path: Path) -> None:

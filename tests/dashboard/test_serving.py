@@ -55,7 +55,7 @@ def test_killed_run_is_shown_as_dead_with_the_way_on(service: Service) -> None:
     view = service.until(lambda: (found := service.get("/datasets/killed"))["request"]["ending"] and found)
     assert view["status"] == "killed"
     assert "signal 9" in view["request"]["ending"]["message"]
-    assert "Continue" in view["request"]["ending"]["hint"]
+    assert (view["trouble"]["action"], view["trouble"]["action_label"]) == ("continue", "Continue")
 
 
 def test_failure_is_told_in_the_words_of_the_program(service: Service) -> None:
@@ -63,7 +63,21 @@ def test_failure_is_told_in_the_words_of_the_program(service: Service) -> None:
     service.post("/datasets/unlucky/run", {**SHORT, "settings": {"main.batch_size": 13}})
     view = service.until(lambda: (found := service.get("/datasets/unlucky"))["request"]["ending"] and found)
     assert view["status"] == "failed"
-    assert view["stages"][1]["error"] == "thirteen brings bad luck"
+    assert view["stages"][1]["error"] == view["trouble"]["message"] == "thirteen brings bad luck"
+
+
+def test_run_that_is_refused_before_its_first_stage_says_so(service: Service) -> None:
+    service.post("/datasets", {"name": "no recording"})
+    service.post("/datasets/no%20recording/run", {"line": "face", "preset": "draft"})
+    view = service.until(lambda: (found := service.get("/datasets/no%20recording"))["request"]["ending"] and found)
+    assert view["request"]["ending"]["exit_code"] == 2
+    assert "no source video" in view["trouble"]["message"]
+    assert view["trouble"]["action"] == "upload"
+
+
+def test_what_was_never_started_here_is_not_continued_with_guessed_options(service: Service) -> None:
+    service.post("/datasets", {"name": "stranger"})
+    assert service.ask("POST", "/api/v1/datasets/stranger/continue").status == 409
 
 
 def test_one_run_per_device_and_the_rest_waits_in_an_order_that_can_be_changed(service: Service) -> None:

@@ -63,10 +63,14 @@ def go_on(name: str, desk: AtDesk) -> Response:
     """The same run again, without starting anything over: it goes on from the last commit."""
     workspace = desk.workspace(name)
     latest = desk.queue.latest_of(workspace.name)
-    if latest is not None and latest.command == "demo":
+    if latest is None:
+        raise ConflictError(
+            f"{workspace.name!r} was never started from here, so its options are not known",
+            hint="train it with the options you want; what is done is kept",
+        )
+    if latest.command == "demo":
         return _enqueue(desk, new_request(workspace.name, RunOptions(), command="demo"))
-    options = latest.options if latest is not None else RunOptions()
-    options = msgspec.structs.replace(options, force=None, continue_training=True)
+    options = msgspec.structs.replace(latest.options, force=None, continue_training=True)
     check_options(workspace, options)
     return _enqueue(desk, new_request(workspace.name, options))
 

@@ -39,9 +39,10 @@ export class DatasetView {
     }
     this.dataset = dataset;
     this.renew("top", dataset, () => this.drawTop(dataset));
-    this.renew("trouble", [dataset.request?.ending, dataset.notes, dataset.status], () => drawTrouble(dataset));
+    this.renew("trouble", [dataset.trouble, dataset.notes], () => drawTrouble(dataset, (...words) => this.act(...words)));
     this.renew("upload", dataset.has_source, () => drawUpload(dataset));
-    this.renew("start", [["running", "waiting"].includes(dataset.status), dataset.line, dataset.has_source], () => drawStart(dataset));
+    this.renew("start", [["running", "waiting"].includes(dataset.status), dataset.line, dataset.has_source,
+      dataset.stages.some((stage) => stage.status === "done")], () => drawStart(dataset));
     this.renew("stages", [dataset.stages, dataset.live], () => drawStages(dataset));
     const epochs = dataset.stages.map((stage) => [stage.name, stage.epochs, stage.status, stage.attempts]);
     if (this.isNews("files", epochs)) this.readResults();
@@ -62,10 +63,14 @@ export class DatasetView {
     if (content) swap(this.parts[part], content);
   }
 
+  act(action, done) {
+    return () => attempt(() => ask("POST", `${datasetPath(this.name)}/${action}`), done);
+  }
+
   drawTop(dataset) {
-    const act = (action, done) => () => attempt(() => ask("POST", `${datasetPath(this.name)}/${action}`), done);
+    const act = (...words) => this.act(...words);
     const isActive = ["running", "waiting"].includes(dataset.status);
-    const canContinue = ["interrupted", "killed", "failed"].includes(dataset.status);
+    const canContinue = dataset.status === "interrupted" && dataset.request;
     return [
       h("div", { class: "row" }, h("h1", {}, dataset.name), chip(dataset.status)),
       h("div", { class: "row" },
@@ -111,17 +116,32 @@ export class DatasetView {
   }
 }
 
-function drawTrouble(dataset) {
-  const ending = dataset.request?.ending;
-  const isBad = ["failed", "killed"].includes(dataset.status);
-  const stage = dataset.stages.find((each) => each.status === "failed");
-  if (!isBad && !dataset.notes.length) return null;
-  const what = dataset.status === "killed" ? "The run was killed" : `It failed${stage ? ` in ${stage.name}` : ""}`;
+function drawTrouble(dataset, act) {
+  const trouble = dataset.trouble;
+  if (!trouble && !dataset.notes.length) return null;
   return h("div", { class: "problem" },
-    isBad && h("h2", {}, what),
-    isBad && h("p", {}, stage?.error || ending?.message),
-    isBad && ending?.hint && h("p", { class: "soft" }, ending.hint),
+    trouble && [
+      h("h2", {}, trouble.title), h("p", {}, trouble.message), h("p", { class: "soft" }, trouble.hint),
+      h("button", { class: "primary", id: "fix", onclick: () => fix(dataset, trouble.action, act) }, trouble.action_label)],
     dataset.notes.map((note) => h("p", { class: "soft" }, note)));
+}
+
+/** What the button of a trouble does. */
+function fix(dataset, action, act) {
+  if (action === "continue") return dataset.request ? act("continue", "It goes on from the last commit")() : focusOn("start");
+  if (action === "system") { location.hash = "#/system"; return null; }
+  if (action === "upload") return focusOn("files");
+  if (action === "retrain") document.querySelector("select[name=force]").value = "retrain";
+  else document.querySelector("#settings").open = true;
+  return focusOn("start");
+}
+
+function focusOn(id) {
+  const element = document.getElementById(id);
+  const folded = element?.closest("details");
+  if (folded) folded.open = true;
+  element?.scrollIntoView({ block: "center" });
+  element?.focus();
 }
 
 function drawUpload(dataset) {
@@ -153,7 +173,8 @@ function drawUpload(dataset) {
 
 function drawStart(dataset) {
   if (["running", "waiting"].includes(dataset.status) || (!dataset.has_source && dataset.line === "face")) return null;
-  return [h("h2", {}, dataset.stages.some((stage) => stage.status === "done") ? "Train again" : "2. Train"), startForm(dataset)];
+  const isBegun = dataset.stages.some((stage) => stage.status === "done");
+  return isBegun ? h("details", {}, h("summary", {}, "Train again"), startForm(dataset)) : [h("h2", {}, "2. Train"), startForm(dataset)];
 }
 
 function drawStages(dataset) {
@@ -179,9 +200,14 @@ function drawStages(dataset) {
   }))];
 }
 
+/** What is worth a picture, the most telling first; the curves are drawn anyway. */
+const SHOWN = ["preview.mp4", "preview.wav", "report.png", "source"];
+const placeOf = (artefact) => SHOWN.findIndex((end) => artefact.key.endsWith(end));
+
 function drawResults(name, found) {
   const fresh = (artefact) => `${filePath(name, artefact.key)}?v=${artefact.modified}`;
-  const shown = found.filter((artefact) => artefact.is_shown && !artefact.key.endsWith("loss_history.png"));
+  const shown = found.filter((artefact) => SHOWN.some((end) => artefact.key.endsWith(end)))
+    .sort((one, other) => placeOf(one) - placeOf(other));
   const draw = {
     video: (artefact) => h("video", { controls: true, preload: "metadata", src: fresh(artefact) }),
     audio: (artefact) => h("audio", { controls: true, preload: "none", src: fresh(artefact) }),

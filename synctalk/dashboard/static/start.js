@@ -12,7 +12,7 @@ const FORCES = { "": "Go on where it stopped", retrain: "Train anew, keep what w
 
 export function startForm(dataset) {
   const form = h("form", {});
-  const advanced = h("details", {}, h("summary", {}, "All settings"));
+  const advanced = h("details", { id: "settings" }, h("summary", {}, "All settings"));
   const plan = h("div", { role: "status" });
   advanced.addEventListener("toggle", () => { if (advanced.childElementCount === 1) fillSettings(advanced, dataset.line); });
   form.append(
