@@ -72,13 +72,16 @@ def _build_server(args: argparse.Namespace, *, token: str, is_loopback: bool) ->
         ) from error
     own_names = {"localhost", *(name.lower() for name in args.name)}
     own_names |= set() if is_loopback else {socket.gethostname().lower()}
-    app = build_app(set_up_desk(args.root, token=token), hosts=frozenset(own_names), is_loopback=is_loopback)
-    return uvicorn.Server(
+    desk = set_up_desk(args.root, token=token)
+    app = build_app(desk, hosts=frozenset(own_names), is_loopback=is_loopback)
+    server = uvicorn.Server(
         uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none", http="h11",
             timeout_graceful_shutdown=2, h11_max_incomplete_event_size=64 << 10, limit_concurrency=512,
         )
     )  # fmt: skip
+    desk.watch.end_when(lambda: server.should_exit)
+    return server
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -232,13 +232,15 @@ class Uploads:
         base = workspace.dataset / RECORDINGS
         targets = {base.joinpath(*names): path for names, path in wanted.items()}
         taken = [target for target in targets if os.path.lexists(target)]
-        if taken or base.is_symlink():
+        if taken:
             names = ", ".join(str(target.relative_to(base)) for target in taken[:5])
-            raise ConflictError(f"there already: {names or RECORDINGS}", hint="rename or delete one of them")
+            raise ConflictError(f"there already: {names}", hint="rename or delete one of them")
+        above = {folder for target in targets for folder in target.parents if folder.is_relative_to(base)}
+        links = [folder for folder in sorted(above) if folder.is_symlink()]
+        if links:
+            raise ConflictError(f"{links[0].name!r} is a link", hint="put a folder in its place")
         for target, path in targets.items():
             files.make_folder(target.parent)
-            if not target.parent.resolve().is_relative_to(workspace.dataset.resolve()):
-                raise ConflictError(f"{target.parent.name!r} leads out of the dataset")
             files.commit_file(path, target)
         return [*targets]
 

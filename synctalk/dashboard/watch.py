@@ -8,10 +8,11 @@ event: queue      data: [{"id": "...", "dataset": "anna", ...}, ...]           a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
+from synctalk import files
 from synctalk.dashboard.observation import DatasetView, Observatory
 from synctalk.dashboard.problems import ConflictError
 from synctalk.dashboard.queue import Queue
@@ -34,9 +35,14 @@ class Watch:
     def __init__(self, observatory: Observatory, queue: Queue) -> None:
         self._observatory, self._queue = observatory, queue
         self._listeners = 0
+        self._is_over: Callable[[], bool] = files.never
         self._latest: tuple[float, Snapshot] | None = None
         self._looking = asyncio.Lock()
         self._encoded: dict[str, tuple[DatasetView, bytes]] = {}
+
+    def end_when(self, is_over: Callable[[], bool]) -> None:
+        """Let every listener go as soon as `is_over` says so: a server that ends waits for its open answers."""
+        self._is_over = is_over
 
     def join(self) -> AsyncIterator[bytes]:
         """Events for one more listener.
@@ -53,7 +59,7 @@ class Watch:
         try:
             known: Snapshot = ({}, b"")
             silent_s = 0.0
-            while True:
+            while not self._is_over():
                 latest = await self._look()
                 words = list(_differences(known, latest))
                 known = latest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -74,14 +74,15 @@ def test_damaged_entry_is_set_aside_and_the_rest_is_kept(tmp_path: Path, damage:
     again.close()
 
 
-def test_what_ended_long_ago_is_forgotten(tmp_path: Path) -> None:
+def test_what_ended_long_ago_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("synctalk.dashboard.queue._KEPT_ENDED", 5)
     queue = Queue(tmp_path)
-    for number in range(210):
+    for number in range(8):
         request = queue.add(new_request(f"d{number}", RunOptions()))
         queue.end(request, Ending(at=utc_now(), outcome=Outcome.DONE))
     queue.add(new_request("last", RunOptions()))
-    assert len(queue.all()) == 201
-    assert len(list(tmp_path.glob("*.json"))) == 201
+    assert len(queue.all()) == 6
+    assert len(list(tmp_path.glob("*.json"))) == 6
     queue.close()
 
 
@@ -134,6 +135,8 @@ class QueueMachine(RuleBasedStateMachine):
 
 class TestQueueMachine(QueueMachine.TestCase):  # type: ignore[name-defined]
     """Runs it; the assertion is its invariant."""
+
+    settings = settings(max_examples=15, stateful_step_count=15)
 
 
 @given(

@@ -171,6 +171,33 @@ def test_events_tell_of_a_change_without_being_asked(service: Service) -> None:
     assert service.get("/datasets/seen")["status"] == "empty"
 
 
+def test_server_that_ends_lets_its_listeners_go(tmp_path: Path) -> None:
+    import http.client
+
+    with serving(tmp_path) as service:
+        connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)
+        connection.request("GET", "/api/v1/events")
+        stream = connection.getresponse()
+        stream.readline()
+        service.process.send_signal(signal.SIGINT)
+        stream.read()  # an answer that was cut off would be an error here
+        connection.close()
+        assert service.process.wait(20) == 0
+
+
+def test_long_file_comes_in_by_the_largest_pieces(service: Service) -> None:
+    service.post("/datasets", {"name": "long"})
+    content = b"RIFF\x24\0\0\0WAVEfmt " + bytes(9 << 20)
+    upload = service.post("/uploads", {"dataset": "long", "name": "длинный.wav", "size": len(content)})
+    for offset in range(0, len(content), upload["piece_bytes"]):
+        piece = content[offset : offset + upload["piece_bytes"]]
+        assert service.ask("PUT", f"/api/v1/uploads/{upload['id']}?offset={offset}", piece).status == 200
+    too_long = service.ask("PUT", f"/api/v1/uploads/{upload['id']}?offset=0", bytes(upload["piece_bytes"] + 1))
+    assert too_long.status == 413
+    placed = service.post(f"/uploads/{upload['id']}/finish", {}, status=200)
+    assert (service.root / placed["files"][0]).stat().st_size == len(content)
+
+
 def test_server_loads_no_library_for_training(service: Service) -> None:
     mapped = Path(f"/proc/{service.process.pid}/maps").read_text()
     assert [name for name in ("torch", "numpy", "mediapipe", "librosa", "scipy") if f"/{name}/" in mapped] == []

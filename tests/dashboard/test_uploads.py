@@ -114,6 +114,21 @@ def test_archive_keeps_its_folders_and_says_what_it_left_out(workspace: Workspac
     assert [each.partition(":")[0] for each in placed.left_out] == ["__MACOSX/._x", "virus.exe"]
 
 
+@pytest.mark.parametrize("place", ["recordings", "recordings/wavs"])
+def test_nothing_is_put_behind_a_link(workspace: Workspace, tmp_path: Path, place: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    link = workspace.dataset / place
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(outside)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("wavs/a/b.wav", WAV)
+    with pytest.raises(ConflictError, match="is a link"):
+        send(workspace, "set.zip", stream.getvalue())
+    assert list(outside.iterdir()) == []
+
+
 def test_upload_can_be_given_up(workspace: Workspace) -> None:
     uploads = Uploads(workspace.root)
     upload = uploads.begin(workspace, "a.wav", 100)
