@@ -18,7 +18,7 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install -
 APART := mediapipe opencv-contrib-python-headless
 APART_LINES := ^(mediapipe|opencv-contrib-python-headless)==
 
-.PHONY: help demo test test-slow chaos chaos-full bench-snapshots bench-orchestration check lint types floors docs format
+.PHONY: help demo test test-slow chaos chaos-full bench-snapshots bench-orchestration bench-dashboard check lint types floors docs format
 .PHONY: setup clean usable-python serve
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo "make format     rewrite the code in the common format"
 	@echo "make setup      only set up .venv"
 	@echo "make bench-orchestration   what finding nothing to do costs, beside make, doit, DVC and Snakemake (minutes)"
+	@echo "make bench-dashboard   what the web pages cost over a hundred datasets (two minutes)"
 	@echo "make clean      remove .venv and all caches"
 
 demo: $(READY)
@@ -61,6 +62,9 @@ bench-snapshots: $(READY)
 	@PYTHONPATH=$(BENCH_LIGHTNING) $(BIN)/python -m bench.snapshots.compare
 bench-orchestration: $(READY)
 	@$(BIN)/python -m bench.orchestration.run
+
+bench-dashboard: $(READY)
+	@$(BIN)/python -m bench.dashboard.load
 
 check: lint types floors docs
 
