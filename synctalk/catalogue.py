@@ -12,9 +12,16 @@ def find_datasets(root: Path) -> list[str]:
     """Names of the dataset folders under `root`, sorted."""
     try:
         with os.scandir(root / "dataset") as entries:  # several times as fast as paths, and asked twice a second
-            return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+            return sorted(entry.name for entry in entries if not entry.name.startswith(".") and _is_folder(entry))
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself is none
+        return False
 
 
 def find_videos(folder: Path) -> list[Path]:

@@ -71,7 +71,8 @@ def describe_trouble(ending: Ending | None, *, error_type: str, error: str) -> T
     # Without a record of its own a run was refused before its first stage: a matter of what it was given.
     kind = error_type or "InputError"
     advice = _KILLED if is_killed else ADVICE.get(kind, _DEFECT)
-    told_hint = ending.hint if ending is not None and not is_killed else ""
+    # What the command line says about a defect is for people at a terminal.
+    told_hint = ending.hint if ending is not None and not is_killed and kind in ADVICE else ""
     message = ending.message if ending is not None and (is_killed or not error) else error
     return Trouble(
         title=advice.title,

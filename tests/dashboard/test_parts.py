@@ -195,6 +195,15 @@ def test_every_trouble_has_a_reason_a_hint_and_a_button(kind: str) -> None:
     assert describe_trouble(killed, error_type=kind, error="an older one").message == "signal 9"
 
 
+def test_link_to_itself_hides_no_dataset(tmp_path: Path) -> None:
+    Workspace(tmp_path, "good").dataset.mkdir(parents=True)
+    (tmp_path / "dataset" / "loop").symlink_to("loop")
+    (tmp_path / "dataset" / "-bad").mkdir()
+    queue = Queue(tmp_path / ".queue")
+    assert [view.name for view in Observatory(tmp_path, queue).overview()] == ["good"]
+    queue.close()
+
+
 def test_load_of_the_machine_is_told_in_sound_figures(tmp_path: Path) -> None:
     history = SystemHistory(tmp_path)
     load = history.look()
