@@ -18,11 +18,12 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install -
 APART := mediapipe opencv-contrib-python-headless
 APART_LINES := ^(mediapipe|opencv-contrib-python-headless)==
 
-.PHONY: help demo test test-slow chaos chaos-full bench-snapshots bench-orchestration check lint types floors docs format
-.PHONY: setup clean usable-python
+.PHONY: help demo test test-slow chaos chaos-full bench-snapshots bench-orchestration bench-dashboard check lint types floors docs format
+.PHONY: setup clean usable-python serve
 
 help:
 	@echo "make demo       draw a presenter, train on it, make it say something new (minutes)"
+	@echo "make serve      open the web pages: upload, train, watch, download"
 	@echo "make test       run the tests (make test-slow: the long ones)"
 	@echo "make chaos      kill, cut the power, damage and refuse at random (minutes; make chaos-full: hours)"
 	@echo "make check      format, lint, types, import floors, docs"
@@ -30,10 +31,14 @@ help:
 	@echo "make format     rewrite the code in the common format"
 	@echo "make setup      only set up .venv"
 	@echo "make bench-orchestration   what finding nothing to do costs, beside make, doit, DVC and Snakemake (minutes)"
+	@echo "make bench-dashboard   what the web pages cost over a hundred datasets (two minutes)"
 	@echo "make clean      remove .venv and all caches"
 
 demo: $(READY)
 	@$(BIN)/synctalk demo
+
+serve: $(READY)
+	@$(BIN)/synctalk serve --open
 
 test: $(READY)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
@@ -57,6 +62,9 @@ bench-snapshots: $(READY)
 	@PYTHONPATH=$(BENCH_LIGHTNING) $(BIN)/python -m bench.snapshots.compare
 bench-orchestration: $(READY)
 	@$(BIN)/python -m bench.orchestration.run
+
+bench-dashboard: $(READY)
+	@$(BIN)/python -m bench.dashboard.load
 
 check: lint types floors docs
 

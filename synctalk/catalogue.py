@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".3gp")
@@ -9,10 +10,18 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpe
 
 def find_datasets(root: Path) -> list[str]:
     """Names of the dataset folders under `root`, sorted."""
-    base = root / "dataset"
-    if not base.is_dir():
+    try:
+        with os.scandir(root / "dataset") as entries:  # several times as fast as paths, and asked twice a second
+            return sorted(entry.name for entry in entries if not entry.name.startswith(".") and _is_folder(entry))
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(path.name for path in base.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself is none
+        return False
 
 
 def guess_line(dataset: Path) -> str:

@@ -21,7 +21,7 @@ ROOT_VARIABLE = "SYNCTALK_ROOT"
 _MODULE_OF = {
     "demo": "demo", "check": "check", "run": "run", "explain": "run", "status": "status", "stop": "stop",
     "render": "render", "evaluate": "evaluate", "speak": "speak", "export": "export", "batch": "batch",
-    "doctor": "doctor",
+    "serve": "serve", "doctor": "doctor",
 }  # fmt: skip
 """Which module of `synctalk.commands` has which command; only the one that is called is imported."""
 _EPILOG = """exit codes: 0 done, 1 failed, 2 bad input, 3 state or lock problem,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
-import signal
 import time
 from typing import Any
 
 from synctalk.commands.status import read_status
 from synctalk.errors import ExitCode, LockError
 from synctalk.lock import find_live_holder
+from synctalk.pipeline.stop_request import request_stop
 from synctalk.workspace import Workspace
 
 _POLL_S = 0.1
@@ -25,24 +24,17 @@ def add_parsers(commands: Any, *, parents: list[argparse.ArgumentParser]) -> Non
 
 
 def execute(args: argparse.Namespace) -> ExitCode:
-    """Send SIGTERM to the process that holds the dataset, and wait for it.
-
-    Only a process proven to be the holder (same pid, start time and boot) is signalled.
+    """Ask the process that holds the dataset to end, and wait for it.
 
     Raises:
         LockError: It did not end in time, or runs on another host.
     """
     workspace = Workspace(args.root, args.name)
-    holder = read_status(workspace).holder
+    read_status(workspace)  # refused when there is no such dataset
+    holder = request_stop(workspace)
     if holder is None:
         print(f"nothing is running on {workspace.name}")
         return ExitCode.DONE
-    if not holder.is_here():
-        raise LockError(
-            f"process {holder.pid} works on {workspace.name} on {holder.host}, which cannot be reached from here",
-            hint=f"on {holder.host}: synctalk stop {workspace.name}",
-        )
-    os.kill(holder.pid, signal.SIGTERM)
     deadline = time.monotonic() + args.wait
     while time.monotonic() < deadline:
         if find_live_holder(workspace.lock_file) != holder:

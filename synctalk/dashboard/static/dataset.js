@@ -1,0 +1,225 @@
+// One dataset: what it is made of, how far it is, what it has learned, and what can be done with it.
+
+import { ask, datasetPath, filePath } from "/static/api.js";
+import { drawHistory } from "/static/chart.js";
+import { attempt, h, swap, formatBytes, formatDuration, formatFigure } from "/static/dom.js";
+import { chip } from "/static/list.js";
+import { startForm } from "/static/start.js";
+import { send } from "/static/upload.js";
+
+const LOG_EVERY_MS = 2000;
+
+export class DatasetView {
+  element = h("div", { class: "stack" });
+
+  constructor(name, world) {
+    this.name = this.title = name;
+    this.world = world;
+    this.drawn = {};
+    this.parts = Object.fromEntries(["top", "trouble", "upload", "start", "stages", "curves", "results", "log"].map((part) =>
+      [part, h("section", { class: part === "top" ? "row spread" : "card", hidden: true })]));
+    this.element.append(...Object.values(this.parts));
+    this.log = h("pre", { tabindex: 0, "aria-label": "Log" });
+    this.parts.log.append(h("h2", {}, "Log"), this.log);
+    this.timer = setInterval(() => this.readLog(), LOG_EVERY_MS);
+  }
+
+  close() {
+    clearInterval(this.timer);
+  }
+
+  update() {
+    const dataset = this.world.datasets.get(this.name);
+    this.parts.top.hidden = false;
+    if (!dataset) {
+      swap(this.parts.top, h("h1", {}, this.name), h("p", { class: "soft" }, "There is no such dataset (any more). ",
+        h("a", { href: "#/" }, "All datasets")));
+      for (const [name, part] of Object.entries(this.parts)) part.hidden = name !== "top";
+      return;
+    }
+    this.dataset = dataset;
+    this.renew("top", dataset, () => this.drawTop(dataset));
+    this.renew("trouble", [dataset.trouble, dataset.notes], () => drawTrouble(dataset, (...words) => this.act(...words)));
+    this.renew("upload", dataset.has_source, () => drawUpload(dataset));
+    this.renew("start", [["running", "waiting"].includes(dataset.status), dataset.line, dataset.has_source,
+      dataset.stages.some((stage) => stage.status === "done")], () => drawStart(dataset));
+    this.renew("stages", [dataset.stages, dataset.live], () => drawStages(dataset));
+    const epochs = dataset.stages.map((stage) => [stage.name, stage.epochs, stage.status, stage.attempts]);
+    if (this.isNews("files", epochs)) this.readResults();
+    if (this.isNews("log", dataset.stages.map((stage) => stage.status))) this.readLog();
+  }
+
+  isNews(part, facts) {
+    const text = JSON.stringify(facts);
+    if (this.drawn[part] === text) return false;
+    this.drawn[part] = text;
+    return true;
+  }
+
+  renew(part, facts, draw) {
+    if (!this.isNews(part, facts)) return;
+    const content = draw();
+    this.parts[part].hidden = !content;
+    if (content) swap(this.parts[part], content);
+  }
+
+  act(action, done) {
+    return () => attempt(() => ask("POST", `${datasetPath(this.name)}/${action}`), done);
+  }
+
+  drawTop(dataset) {
+    const act = (...words) => this.act(...words);
+    const isActive = ["running", "waiting"].includes(dataset.status);
+    const canContinue = dataset.status === "interrupted" && dataset.request;
+    return [
+      h("div", { class: "row" }, h("h1", {}, dataset.name), chip(dataset.status)),
+      h("div", { class: "row" },
+        isActive && h("button", { id: "stop", onclick: act("stop", "It ends at the next safe place; nothing is lost") },
+          dataset.status === "waiting" ? "Take out of the queue" : "Stop"),
+        canContinue && h("button", { id: "continue", class: "primary", onclick: act("continue", "It goes on from the last commit") }, "Continue"),
+        !isActive && h("button", { id: "delete", class: "danger", onclick: () => this.remove() }, "Delete")),
+    ];
+  }
+
+  async remove() {
+    if (!window.confirm(`Delete ${this.name}? It can be brought back under System.`)) return;
+    if (await attempt(() => ask("DELETE", datasetPath(this.name)), `${this.name} is deleted; System brings it back`)) location.hash = "#/";
+  }
+
+  async readResults() {
+    const found = await attempt(() => ask("GET", `${datasetPath(this.name)}/artefacts`));
+    if (!found) return;
+    const keys = new Set(found.map((artefact) => artefact.key));
+    const trainings = this.dataset.stages.filter((stage) => stage.is_training && keys.has(`${stage.name}/training_log.json`));
+    const histories = await Promise.all(trainings.map((stage) =>
+      attempt(() => ask("GET", `${datasetPath(this.name)}/stages/${stage.name}/history`))));
+    const curves = trainings.map((stage, at) => histories[at]?.length && [
+      h("h2", {}, `What ${stage.name} learns`), h("div", { class: "charts" }, drawHistory(histories[at]))]).filter(Boolean);
+    this.parts.curves.hidden = !curves.length;
+    swap(this.parts.curves, curves.flat());
+    this.parts.results.hidden = !found.length;
+    swap(this.parts.results, drawResults(this.name, found));
+  }
+
+  async readLog() {
+    const stage = this.dataset?.live?.stage ?? this.dataset?.stages.findLast((each) => each.status !== "pending")?.name;
+    const request = this.dataset?.request;
+    if (document.hidden || (!stage && !request)) return;
+    const path = stage ? `${datasetPath(this.name)}/stages/${stage}/log` : `/queue/${request.id}/log`;
+    try {
+      const tail = await ask("GET", path);
+      const isAtEnd = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 40;
+      if (this.log.textContent !== tail.text) this.log.textContent = tail.text;
+      this.parts.log.hidden = !tail.text;
+      if (isAtEnd) this.log.scrollTop = this.log.scrollHeight;
+    } catch { /* the banner tells when the server is gone */ }
+  }
+}
+
+function drawTrouble(dataset, act) {
+  const trouble = dataset.trouble;
+  if (!trouble && !dataset.notes.length) return null;
+  return h("div", { class: "problem" },
+    trouble && [
+      h("h2", {}, trouble.title), h("p", {}, trouble.message), h("p", { class: "soft" }, trouble.hint),
+      h("button", { class: "primary", id: "fix", onclick: () => fix(dataset, trouble.action, act) }, trouble.action_label)],
+    dataset.notes.map((note) => h("p", { class: "soft" }, note)));
+}
+
+/** What the button of a trouble does. */
+function fix(dataset, action, act) {
+  if (action === "continue") return dataset.request ? act("continue", "It goes on from the last commit")() : focusOn("start");
+  if (action === "system") { location.hash = "#/system"; return null; }
+  if (action === "upload") return focusOn("files");
+  if (action === "retrain") document.querySelector("select[name=force]").value = "retrain";
+  else document.querySelector("#settings").open = true;
+  return focusOn("start");
+}
+
+function focusOn(id) {
+  const element = document.getElementById(id);
+  const folded = element?.closest("details");
+  if (folded) folded.open = true;
+  element?.scrollIntoView({ block: "center" });
+  element?.focus();
+}
+
+function drawUpload(dataset) {
+  const bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Upload" });
+  const told = h("p", { class: "soft", role: "status" });
+  const input = h("input", { type: "file", id: "files", multiple: true, accept: "video/*,audio/*,.zip,.csv,.txt,.mkv" });
+  const replace = h("input", { type: "checkbox", id: "replace" });
+  const take = async (files) => {
+    for (const [at, file] of [...files].entries()) {
+      bar.hidden = false;
+      told.textContent = `${file.name} (${at + 1} of ${files.length}, ${formatBytes(file.size)})`;
+      const placed = await attempt(() => send(dataset.name, file, (share) => { bar.value = share; }, replace.checked));
+      if (!placed) break;
+      told.textContent = `${placed.files.length} ${placed.files.length === 1 ? "file is" : "files are"} in place`
+        + (placed.left_out.length ? `; left out: ${placed.left_out.join("; ")}` : "");
+    }
+    bar.hidden = true;
+  };
+  input.addEventListener("change", () => take(input.files));
+  const drop = h("div", { class: "drop" },
+    h("label", {}, dataset.has_source ? "Another recording, or further files" : "Drop a video here, or choose it", input),
+    dataset.has_source && h("label", { class: "row" }, replace, "it replaces the recording (the old one is kept)"));
+  drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
+  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+  drop.addEventListener("drop", (event) => { event.preventDefault(); drop.classList.remove("over"); take(event.dataTransfer.files); });
+  const content = [drop, bar, told];
+  return dataset.has_source ? h("details", {}, h("summary", {}, "Recording"), content) : [h("h2", {}, "1. Recording"), ...content];
+}
+
+function drawStart(dataset) {
+  if (["running", "waiting"].includes(dataset.status) || (!dataset.has_source && dataset.line === "face")) return null;
+  const isBegun = dataset.stages.some((stage) => stage.status === "done");
+  return isBegun ? h("details", {}, h("summary", {}, "Train again"), startForm(dataset)) : [h("h2", {}, "2. Train"), startForm(dataset)];
+}
+
+function drawStages(dataset) {
+  return [h("h2", {}, "Stages"), h("ol", { class: "stages" }, dataset.stages.map((stage) => {
+    const live = dataset.live?.stage === stage.name ? dataset.live : null;
+    const target = stage.target_epochs || live?.target_epochs || 0;
+    const inside = live?.total ? live.done / live.total : 0;
+    const share = stage.status === "done" ? 1 : target ? (stage.epochs + inside) / target : inside;
+    const facts = [
+      stage.is_training && target ? `${stage.epochs} of ${target} epochs` : null,
+      live && `${live.activity} ${live.done} of ${live.total} ${live.unit}`,
+      live?.per_second ? `${live.per_second.toFixed(1)} per second` : null,
+      live?.eta_total_s ? `about ${formatDuration(live.eta_total_s)} left` : null,
+      stage.best_metric && `best ${stage.best_metric} ${formatFigure(stage.best_value)} at epoch ${stage.best_epoch}`,
+      stage.status === "done" && stage.seconds ? `took ${formatDuration(stage.seconds)}` : null,
+      ...Object.entries(live?.figures ?? {}).map(([name, value]) => `${name} ${formatFigure(value)}`),
+    ].filter(Boolean);
+    return h("li", {},
+      h("div", { class: "row spread" }, h("h3", {}, stage.name), chip(live ? "running" : stage.status)),
+      h("progress", { max: 1, value: Math.min(1, share), "aria-label": `${stage.name}: how far` }),
+      h("span", { class: "soft" }, facts.join(" · ")),
+      stage.reasons.length && stage.status !== "pending" ? h("span", { class: "soft" }, `Why: ${stage.reasons.join("; ")}`) : null);
+  }))];
+}
+
+/** What is worth a picture, the most telling first; the curves are drawn anyway. */
+const SHOWN = ["preview.mp4", "preview.wav", "report.png", "source"];
+const placeOf = (artefact) => SHOWN.findIndex((end) => artefact.key.endsWith(end));
+
+function drawResults(name, found) {
+  const fresh = (artefact) => `${filePath(name, artefact.key)}?v=${artefact.modified}`;
+  const shown = found.filter((artefact) => SHOWN.some((end) => artefact.key.endsWith(end)))
+    .sort((one, other) => placeOf(one) - placeOf(other));
+  const draw = {
+    video: (artefact) => h("video", { controls: true, preload: "metadata", src: fresh(artefact) }),
+    audio: (artefact) => h("audio", { controls: true, preload: "none", src: fresh(artefact) }),
+    image: (artefact) => h("img", { class: "wide", loading: "lazy", src: fresh(artefact), alt: artefact.key }),
+  };
+  return [h("h2", {}, "Results"),
+    h("div", { class: "cards" }, shown.map((artefact) => {
+      const picture = draw[artefact.kind.split("/")[0]]?.(artefact);
+      return picture && h("figure", {}, picture, h("figcaption", { class: "soft" }, artefact.key));
+    })),
+    h("details", {}, h("summary", {}, `${found.length} ${found.length === 1 ? "file" : "files"} to download`), h("table", {}, found.map((artefact) => h("tr", {},
+      h("td", {}, h("a", { href: fresh(artefact), download: artefact.names.at(-1) }, artefact.key)),
+      h("td", { class: "soft" }, formatBytes(artefact.size)))))),
+  ];
+}

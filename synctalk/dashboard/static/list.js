@@ -1,0 +1,103 @@
+// All datasets; for a first visitor the one clear path: see the demo, or bring a recording.
+
+import { ask, datasetPath } from "/static/api.js";
+import { attempt, h, swap, formatDuration } from "/static/dom.js";
+import { send } from "/static/upload.js";
+
+/** A word for people. */
+export const WORDS = {
+  pending: "not yet", empty: "no recording yet", ready: "ready to train", waiting: "in the queue", running: "running",
+  interrupted: "stopped", killed: "was killed", failed: "failed", done: "finished",
+};
+
+export function chip(status) {
+  return h("span", { class: `chip ${status}` }, WORDS[status] ?? status);
+}
+
+/** How far a dataset is, from 0 to 1. */
+export function shareOf(dataset) {
+  const parts = dataset.stages.map((stage) => {
+    if (stage.status === "done") return 1;
+    const live = dataset.live?.stage === stage.name ? dataset.live : null;
+    const inside = live?.total ? live.done / live.total : 0;
+    if (!stage.is_training) return inside;
+    const target = stage.target_epochs || live?.target_epochs;
+    return target ? Math.min(1, (stage.epochs + inside) / target) : 0;
+  });
+  return parts.reduce((sum, part) => sum + part, 0) / (parts.length || 1);
+}
+
+export class ListView {
+  title = "Datasets";
+  element = h("div", { class: "card" }, "Looking …");
+
+  constructor(world) {
+    this.world = world;
+    this.form = newDatasetForm();
+  }
+
+  update() {
+    const datasets = [...this.world.datasets.values()];
+    if (!this.grid) {
+      this.grid = h("div");
+      const place = h("div", { class: "cards" });
+      this.tiles = place;
+      this.hero = hero();
+      this.element.replaceWith(this.grid);
+      this.element = this.grid;
+      this.grid.className = "stack";
+      this.grid.append(this.hero, place, h("section", { class: "card" }, h("h2", {}, "Make a new one"), this.form));
+    }
+    this.hero.hidden = datasets.length > 0;
+    const isDemoUnderWay = this.world.queue.some((request) => request.command === "demo");
+    this.hero.querySelector("button").disabled = isDemoUnderWay;
+    this.hero.querySelector("button").textContent = isDemoUnderWay ? "The demo is being drawn …" : "Show me the demo";
+    swap(this.tiles, datasets.map(tile));
+  }
+}
+
+function hero() {
+  return h("section", { class: "card hero" },
+    h("h1", {}, "A talking face from one recording"),
+    h("p", { class: "soft" }, "Bring a few minutes of video of one person talking. It is checked, trained on this machine, "
+      + "and becomes a face that says whatever you give it to say. Nothing leaves this machine."),
+    h("button", { class: "primary", id: "demo", onclick: () => attempt(() => ask("POST", "/demo"), "The demo is in the queue") },
+      "Show me the demo"),
+    h("p", { class: "soft" }, "It draws a presenter, trains on it in some minutes, and lets it speak. Or begin with your own recording below."));
+}
+
+function tile(dataset) {
+  const live = dataset.live;
+  const doing = live ? `${live.stage} ${live.target_epochs ? `epoch ${live.epoch} of ${live.target_epochs}` : live.activity}` : "";
+  const rest = live?.eta_total_s ? `, about ${formatDuration(live.eta_total_s)} left` : "";
+  return h("a", { class: "card tile", id: `tile-${dataset.name}`, href: `#/d/${encodeURIComponent(dataset.name)}` },
+    h("div", { class: "row spread" }, h("h3", {}, dataset.name), chip(dataset.status)),
+    h("progress", { max: 1, value: shareOf(dataset), "aria-label": `${dataset.name}: how far` }),
+    h("span", { class: "soft" }, doing ? doing + rest : dataset.request?.ending?.message ?? ""));
+}
+
+function newDatasetForm() {
+  const name = h("input", { id: "new-name", required: true, maxlength: 100, autocomplete: "off", placeholder: "anna" });
+  const file = h("input", { id: "new-file", type: "file", accept: "video/*,audio/*,.zip,.csv,.mkv" });
+  const bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Upload" });
+  const button = h("button", { class: "primary", id: "new-make" }, "Make it");
+  const form = h("form", {}, h("label", {}, "Name", name), h("label", {}, "Recording (you can add it later)", file), bar, button);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    button.disabled = true;
+    await attempt(() => make(name.value.trim(), file.files[0], bar));
+    button.disabled = false;
+    bar.hidden = true;
+  });
+  return form;
+}
+
+async function make(name, file, bar) {
+  const made = await ask("POST", "/datasets", { name });
+  if (file) {
+    bar.hidden = false;
+    await send(made.name, file, (share) => { bar.value = share; });
+  }
+  location.hash = `#/d/${encodeURIComponent(made.name)}`;
+  return ask("GET", datasetPath(made.name));
+}

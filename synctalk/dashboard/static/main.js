@@ -1,0 +1,68 @@
+// The page: one view at a time, chosen by the address after the #, kept up to date by the server's events.
+
+import { ask } from "/static/api.js";
+import { attempt } from "/static/dom.js";
+import { DatasetView } from "/static/dataset.js";
+import { ListView } from "/static/list.js";
+import { QueueView } from "/static/queue.js";
+import { SystemView } from "/static/system.js";
+
+/** What the server told last; views only read it. */
+const world = { datasets: new Map(), queue: [], isKnown: false };
+const main = document.getElementById("main");
+let view = null;
+
+function choose() {
+  const [place, name] = location.hash.replace(/^#\/?/, "").split("/");
+  if (place === "d" && name) return new DatasetView(decodeURIComponent(name), world);
+  if (place === "queue") return new QueueView(world);
+  return place === "system" ? new SystemView(world) : new ListView(world);
+}
+
+function show() {
+  view?.close?.();
+  view = choose();
+  main.replaceChildren(view.element);
+  document.title = `${view.title} – synctalk`;
+  for (const link of document.querySelectorAll("nav a")) {
+    const isHere = link.getAttribute("href") === (location.hash || "#/") || (link.hash === "#/" && location.hash.startsWith("#/d/"));
+    link.toggleAttribute("aria-current", isHere);
+  }
+  if (world.isKnown) view.update();
+}
+
+function tell() {
+  world.isKnown = true;
+  document.getElementById("queue-count").textContent = world.queue.length ? `(${world.queue.length})` : "";
+  view?.update();
+}
+
+function listen() {
+  const events = new EventSource("/api/v1/events");
+  let isFirst = true;
+  events.addEventListener("datasets", (event) => {
+    const changed = JSON.parse(event.data);
+    if (isFirst) world.datasets.clear();
+    isFirst = false;
+    for (const dataset of changed) world.datasets.set(dataset.name, dataset);
+    tell();
+  });
+  events.addEventListener("removed", (event) => {
+    for (const name of JSON.parse(event.data)) world.datasets.delete(name);
+    tell();
+  });
+  events.addEventListener("queue", (event) => {
+    world.queue = JSON.parse(event.data);
+    tell();
+  });
+  events.onopen = () => { document.getElementById("offline").hidden = true; isFirst = true; };
+  events.onerror = () => {
+    document.getElementById("offline").hidden = false;
+    if (events.readyState === EventSource.CLOSED) setTimeout(listen, 2000);
+  };
+}
+
+window.addEventListener("hashchange", () => { show(); main.focus(); });
+await attempt(() => ask("GET", "/session"));
+show();
+listen();

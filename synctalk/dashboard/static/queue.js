@@ -1,0 +1,56 @@
+// What runs, what waits in which order, and what has ended.
+
+import { ask } from "/static/api.js";
+import { attempt, h, swap } from "/static/dom.js";
+
+export class QueueView {
+  title = "Queue";
+  element = h("div", { class: "stack" });
+
+  constructor(world) {
+    this.world = world;
+  }
+
+  async update() {
+    const text = JSON.stringify(this.world.queue);
+    if (this.drawn === text) return;
+    this.drawn = text;
+    const queue = await attempt(() => ask("GET", "/queue"));
+    if (!queue) return;
+    swap(this.element,
+      h("section", { class: "card" }, h("h2", {}, `Runs now (${queue.devices.length === 1 ? "one at a time" : `${queue.devices.length} at a time`})`),
+        queue.under_way.length ? h("table", {}, queue.under_way.map((request) => row(request, request.device, h("button", {
+          class: "small", id: `stop-${request.id}`,
+          onclick: () => attempt(() => ask("POST", `/datasets/${encodeURIComponent(request.dataset)}/stop`), "It ends at the next safe place"),
+        }, "Stop")))) : h("p", { class: "soft" }, "Nothing.")),
+      h("section", { class: "card" }, h("h2", {}, "Waits"),
+        queue.waiting.length ? h("table", {}, queue.waiting.map((request, at) => row(request, `number ${at + 1}`,
+          this.mover(queue.waiting, at, -1), this.mover(queue.waiting, at, 1),
+          h("button", { class: "small", id: `out-${request.id}`, onclick: () => attempt(() => ask("DELETE", `/queue/${request.id}`)) }, "Take out"))))
+          : h("p", { class: "soft" }, "Nothing waits.")),
+      h("section", { class: "card" }, h("h2", {}, "Ended"),
+        queue.ended.length ? h("table", {}, queue.ended.slice(0, 50).map((request) =>
+          row(request, request.ending.outcome, h("span", { class: "soft" }, request.ending.message))))
+          : h("p", { class: "soft" }, "Nothing yet.")));
+  }
+
+  mover(waiting, at, by) {
+    const ids = waiting.map((request) => request.id);
+    const target = at + by;
+    const move = () => {
+      [ids[at], ids[target]] = [ids[target], ids[at]];
+      return attempt(() => ask("PUT", "/queue/order", { ids }));
+    };
+    return h("button", {
+      class: "small", id: `${by < 0 ? "up" : "down"}-${ids[at]}`, disabled: target < 0 || target >= ids.length,
+      "aria-label": `${waiting[at].dataset} ${by < 0 ? "earlier" : "later"}`, onclick: move,
+    }, by < 0 ? "↑" : "↓");
+  }
+}
+
+function row(request, told, ...rest) {
+  return h("tr", {},
+    h("td", {}, h("a", { href: `#/d/${encodeURIComponent(request.dataset)}` }, request.dataset)),
+    h("td", { class: "soft" }, told),
+    h("td", {}, h("div", { class: "row" }, rest)));
+}

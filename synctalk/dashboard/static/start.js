@@ -1,0 +1,76 @@
+// How a run is begun: a preset first, every setting for those who look for it, and the plan before anything happens.
+
+import { ask, datasetPath } from "/static/api.js";
+import { attempt, h, swap } from "/static/dom.js";
+
+const PRESETS = {
+  draft: "Minutes on two processor cores. To see whether the recording is good.",
+  standard: "Hours on a laptop, less on a small graphics card. What most want.",
+  high: "The sharpest. Wants a graphics card.",
+};
+const FORCES = { "": "Go on where it stopped", retrain: "Train anew, keep what was prepared", all: "Everything anew" };
+
+export function startForm(dataset) {
+  const form = h("form", {});
+  const advanced = h("details", { id: "settings" }, h("summary", {}, "All settings"));
+  const plan = h("div", { role: "status" });
+  advanced.addEventListener("toggle", () => { if (advanced.childElementCount === 1) fillSettings(advanced, dataset.line); });
+  form.append(
+    h("fieldset", {}, h("legend", {}, "How good, and how long"), Object.entries(PRESETS).map(([name, told]) =>
+      h("label", { class: "choice" }, h("input", { type: "radio", name: "preset", value: name, checked: name === "draft" }),
+        h("span", {}, h("strong", {}, name), h("br"), h("span", { class: "soft" }, told))))),
+    h("label", {}, "If something is there already",
+      h("select", { name: "force" }, Object.entries(FORCES).map(([value, told]) => h("option", { value }, told)))),
+    advanced,
+    h("div", { class: "row" },
+      h("button", { class: "primary", id: "start" }, "Train"),
+      h("button", { type: "button", id: "plan", onclick: () => showPlan(dataset, form, plan) }, "What would happen?")),
+    plan);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    await attempt(() => ask("POST", `${datasetPath(dataset.name)}/run`, optionsOf(dataset, form)), "It is in the queue");
+  });
+  return form;
+}
+
+function optionsOf(dataset, form) {
+  const told = new FormData(form);
+  const settings = {};
+  for (const input of form.querySelectorAll("[data-setting]")) {
+    if (input.value !== "") settings[input.dataset.setting] = input.type === "number" ? Number(input.value) : input.value;
+  }
+  return {
+    line: dataset.line, preset: told.get("preset"), force: told.get("force") || null,
+    continue_training: !told.get("force"), settings,
+  };
+}
+
+async function showPlan(dataset, form, place) {
+  swap(place, h("p", { class: "soft" }, "Looking at the recording …"));
+  const plan = await attempt(() => ask("POST", `${datasetPath(dataset.name)}/plan`, optionsOf(dataset, form)));
+  swap(place, plan && h("table", {}, plan.map((stage) => h("tr", {},
+    h("td", {}, h("strong", {}, stage.stage)), h("td", {}, stage.verdict), h("td", { class: "soft" }, stage.reasons.join("; "))))));
+}
+
+/** The sections of settings that have nothing to do with a line. */
+const STRANGE = { face: ["prepare", "vits", "kokoro", "voice"], voice: ["preprocess", "syncnet", "main"] };
+
+async function fillSettings(place, line) {
+  const settings = await attempt(() => ask("GET", "/settings"));
+  if (!settings) return;
+  const own = settings.filter((setting) => !(STRANGE[line] ?? []).includes(setting.name.split(".")[0]));
+  place.append(h("fieldset", {}, own.map((setting) => {
+    const values = Object.entries(setting.presets).map(([name, value]) => [name, value === "" ? "none" : value]);
+    const isSame = values.every(([, value]) => value === values[0][1]);
+    const defaults = isSame ? `usually ${values[0][1]}` : values.map(([name, value]) => `${name} ${value}`).join(", ");
+    const common = { "data-setting": setting.name, id: `set-${setting.name}` };
+    const step = setting.step || (setting.kind === "whole number" ? 1 : "any");
+    const input = setting.kind === "choice"
+      ? h("select", common, h("option", { value: "" }, "as the preset says"), setting.choices.map((each) => h("option", {}, each)))
+      : h("input", setting.kind === "text" ? common
+        : { ...common, type: "number", min: setting.least, max: setting.most, step, placeholder: "as the preset says" });
+    const limits = [setting.least !== null && `${setting.is_above_least ? "above" : "from"} ${setting.least}`,
+      setting.most !== null && setting.most < 1e9 && `to ${setting.most}`].filter(Boolean).join(" ");
+    return h("label", {}, setting.name, input, h("span", { class: "soft" }, [limits, defaults].filter(Boolean).join("; ")));
+  })));
+}

@@ -1,0 +1,70 @@
+// The machine: how busy it is and was, what is installed, and what was deleted and can be brought back.
+
+import { ask } from "/static/api.js";
+import { attempt, h, s, swap, formatBytes } from "/static/dom.js";
+
+const EVERY_MS = 10000;
+
+export class SystemView {
+  title = "System";
+  element = h("div", { class: "stack" });
+
+  constructor() {
+    this.parts = Object.fromEntries(["load", "machine", "trash"].map((part) => [part, h("section", { class: "card" })]));
+    this.element.append(...Object.values(this.parts));
+    this.timer = setInterval(() => this.read(), EVERY_MS);
+    this.read();
+    this.readTrash();
+  }
+
+  close() {
+    clearInterval(this.timer);
+  }
+
+  update() { /* nothing here comes by events */ }
+
+  async read() {
+    const told = await attempt(() => ask("GET", "/system"));
+    if (!told) return;
+    const { now, history, machine } = told;
+    swap(this.parts.load, h("h2", {}, "Now, and in the last hour"), h("div", { class: "charts" },
+      meter("Processor", `${now.cpu_percent} %`, history.map((load) => load.cpu_percent / 100)),
+      meter("Memory", `${formatBytes(now.memory_used_bytes)} of ${formatBytes(now.memory_total_bytes)}`,
+        history.map((load) => load.memory_used_bytes / load.memory_total_bytes)),
+      meter("Disk", `${formatBytes(now.disk_total_bytes - now.disk_used_bytes)} free`,
+        history.map((load) => load.disk_used_bytes / load.disk_total_bytes)),
+      now.cards.map((card, at) => meter(card.name, `${card.percent} %, ${formatBytes(card.used_bytes)} of ${formatBytes(card.total_bytes)}`,
+        history.map((load) => (load.cards[at]?.percent ?? 0) / 100)))));
+    if (!this.findings) {
+      this.findings = h("div", { role: "status" });
+      swap(this.parts.machine, h("h2", {}, "This machine"),
+        h("p", { class: "soft" }, `synctalk ${machine.synctalk}, Python ${machine.python}, ${machine.system}, ${machine.processors} processors, trains on ${told.devices.join(", ")}`),
+        h("button", { id: "doctor", onclick: () => this.examine() }, "Check the installation"), this.findings);
+    }
+  }
+
+  async examine() {
+    swap(this.findings, h("p", { class: "soft" }, "Looking at every library; this takes some seconds …"));
+    const found = await attempt(() => ask("GET", "/system/doctor"));
+    swap(this.findings, found && h("table", {}, found.map((each) => h("tr", {},
+      h("td", {}, each.is_good ? "✓" : "✗ missing"), h("td", {}, each.subject), h("td", { class: "soft" }, each.detail)))));
+  }
+
+  async readTrash() {
+    const trash = await attempt(() => ask("GET", "/trash"));
+    swap(this.parts.trash, h("h2", {}, "Deleted"), trash?.length ? h("table", {}, trash.map((each) => h("tr", {},
+      h("td", {}, each.dataset), h("td", { class: "soft" }, each.deleted_at),
+      h("td", {}, h("button", { class: "small", id: `back-${each.id}`, onclick: async () => {
+        await attempt(() => ask("POST", `/trash/${each.id}/restore`), `${each.dataset} is back`);
+        this.readTrash();
+      } }, "Bring back"))))) : h("p", { class: "soft" }, "Nothing."));
+  }
+}
+
+function meter(name, told, shares) {
+  const step = 320 / Math.max(1, shares.length - 1);
+  const points = shares.map((share, at) => `${(at * step).toFixed(1)},${(60 - 58 * Math.min(1, share)).toFixed(1)}`).join(" ");
+  return h("figure", {}, h("figcaption", {}, h("strong", {}, name), h("span", { class: "soft" }, told)),
+    s("svg", { class: "chart", viewBox: "0 0 320 62", role: "img", "aria-label": `${name}: ${told}` },
+      s("line", { class: "grid", x1: 0, x2: 320, y1: 61, y2: 61 }), s("polyline", { class: "train", points })));
+}
