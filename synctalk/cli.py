@@ -20,7 +20,7 @@ ROOT_VARIABLE = "SYNCTALK_ROOT"
 
 _MODULE_OF = {
     "demo": "demo", "check": "check", "run": "run", "explain": "run", "status": "status", "stop": "stop",
-    "render": "render", "evaluate": "evaluate", "speak": "speak", "export": "export", "batch": "batch",
+    "render": "render", "evaluate": "evaluate", "speak": "speak", "talk": "talk", "export": "export", "batch": "batch",
     "serve": "serve", "doctor": "doctor",
 }  # fmt: skip
 """Which module of `synctalk.commands` has which command; only the one that is called is imported."""

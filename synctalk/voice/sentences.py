@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+PAUSE_S = 0.2
+"""Silence between two spoken sentences."""
+
 LONGEST = 300
 """Characters of the longest sentence; beyond, the network's memory grows and its voice tires."""
 

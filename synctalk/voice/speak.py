@@ -18,12 +18,10 @@ from transformers import VitsModel
 from synctalk.errors import InputError, StageError
 from synctalk.log import get_logger
 from synctalk.media.audio import Samples
-from synctalk.voice.sentences import split_sentences
+from synctalk.voice.sentences import PAUSE_S, split_sentences
 from synctalk.voice.spelling import Spelling
 from synctalk.voice.voicemodel import VoiceFacts
 
-PAUSE_S = 0.2
-"""Silence between two sentences."""
 SPEEDS, NOISES = (0.25, 4.0), (0.0, 2.0)
 
 _log = get_logger(__name__)

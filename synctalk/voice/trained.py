@@ -71,13 +71,13 @@ def load_trained_voice(workspace: Workspace, which: str = "best") -> TrainedVoic
     return TrainedVoice(facts, model, workspace.name, f"{path.name}, epoch {checkpoint.facts.epoch}")
 
 
-def find_voice_checkpoint(workspace: Workspace, which: str) -> Path:
+def find_voice_checkpoint(workspace: Workspace, which: str, *, stage: str = STAGE) -> Path:
     """The checkpoint file that a user means.
 
     Raises:
         InputError: There is none; lists those that there are.
     """
-    folder = workspace.training(STAGE)
+    folder = workspace.training(stage)
     named = {"best": folder / "best.pth"}.get(which)
     if named is None:
         named = folder / f"epoch_{int(which):04d}.pth" if which.isdecimal() else Path(which)

@@ -120,10 +120,10 @@ def test_an_unknown_dataset_is_refused(tmp_path, capsys) -> None:
 @pytest.mark.parametrize(
     ("begun", "shown"),
     [
-        (["prepare"], ["prepare", "vits"]),
+        (["prepare"], ["prepare", "vits", "export"]),
         (["prepare", "kokoro"], ["prepare", "kokoro"]),
-        (["prepare", "kokoro", "vits"], ["prepare", "kokoro", "vits"]),
-        (["prepare", "vits", "main"], ["prepare", "vits", "main", "preprocess", "syncnet"]),
+        (["prepare", "kokoro", "vits"], ["prepare", "kokoro", "vits", "export"]),
+        (["prepare", "vits", "main"], ["prepare", "vits", "export", "main", "preprocess", "syncnet"]),
     ],
 )
 def test_only_lines_that_were_begun_are_shown(

@@ -1,0 +1,93 @@
+"""What `speak` and `talk` share: which voice says which text, and how."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from synctalk.errors import InputError, StoppedError
+from synctalk.pipeline.interruption import StopFlag
+from synctalk.workspace import Workspace
+
+if TYPE_CHECKING:
+    from synctalk.media.audio import Samples
+    from synctalk.voice.reader import Reader
+
+PIPE = "-"
+
+
+def add_speech_options(parser: argparse.ArgumentParser) -> None:
+    """Add what is said, by whom, and how."""
+    text = parser.add_mutually_exclusive_group(required=True)
+    text.add_argument("--text", help="what to say")
+    text.add_argument("--file", metavar="FILE", help="a text file in UTF-8; - reads standard input")
+    parser.add_argument("--speaker", default="", metavar="WHO", help="name or number (default: the first)")
+    parser.add_argument("--speed", type=float, metavar="X", help="from 0.25 to 4; 2 is twice as fast (default: 1)")
+    parser.add_argument("--noise", type=float, metavar="X", help="how much the sound varies, from 0 to 2")
+    parser.add_argument("--duration-noise", type=float, metavar="X", help="how much the rhythm varies, from 0 to 2")
+    parser.add_argument("--seed", type=int, metavar="N", help="the same number gives the same sound")
+
+
+def open_voice(name: str, *, root: Path, checkpoint: str = "best") -> Reader:
+    """The voice that a name means: a file when it ends with .onnx, else what was trained for a dataset.
+
+    Raises:
+        InputError: There is none.
+    """
+    if name.endswith(".onnx"):
+        from synctalk.voice.onnx_voice import open_onnx_voice  # noqa: PLC0415 - loads onnxruntime
+
+        return open_onnx_voice(Path(name))
+    workspace = Workspace(root, name)
+    has_vits = (workspace.training("vits") / "best.pth").is_file()
+    if not has_vits and (workspace.training("kokoro") / "best.pth").is_file():
+        from synctalk.voice.kokoro_reader import open_kokoro_reader  # noqa: PLC0415 - loads torch
+
+        return open_kokoro_reader(workspace, checkpoint)
+    from synctalk.voice.trained import open_trained_voice  # noqa: PLC0415 - the same
+
+    return open_trained_voice(workspace, checkpoint)
+
+
+def speak(voice: Reader, args: argparse.Namespace, stop: StopFlag) -> Iterator[Samples]:
+    """The sentences of what the options say, one after another.
+
+    Raises:
+        InputError: Nothing to say, no such speaker, or a number out of its range.
+        StoppedError: A signal came.
+    """
+    spoken = voice.speak(
+        read_text(args),
+        speaker=args.speaker,
+        speed=args.speed,
+        noise=args.noise,
+        duration_noise=args.duration_noise,
+        seed=args.seed,
+    )
+    for sentence in spoken:
+        if stop.is_raised():
+            raise StoppedError
+        yield sentence
+
+
+def read_text(args: argparse.Namespace) -> str:
+    """The text itself, or that of a file, or of standard input when its name is `-`.
+
+    Raises:
+        InputError: It cannot be read, or is not UTF-8.
+    """
+    if args.text is not None:
+        return str(args.text)
+    name = args.file
+    try:
+        content = sys.stdin.buffer.read() if name == PIPE else Path(name).read_bytes()
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(
+            f"{name} cannot be read: {error.strerror}", hint="give a text file: --file text.txt"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name} is not a text in UTF-8: {error.reason}", hint="save it as UTF-8") from error

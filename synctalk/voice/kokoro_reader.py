@@ -1,0 +1,78 @@
+"""A transformer voice as a reader of texts: sentence by sentence, with the options that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from synctalk.errors import InputError
+from synctalk.media.audio import Samples
+from synctalk.voice.kokoro_voice import KokoroVoice, load_kokoro
+from synctalk.voice.sentences import PAUSE_S, split_sentences
+from synctalk.voice.trained import find_voice_checkpoint
+from synctalk.workspace import Workspace
+
+STAGE = "kokoro"
+
+
+class KokoroReader:
+    """Reads texts with a transformer voice.
+
+    Args:
+        voice: It has one speaker, and nothing about it is random.
+    """
+
+    def __init__(self, voice: KokoroVoice) -> None:
+        self._voice = voice
+
+    @property
+    def rate_hz(self) -> int:
+        """Samples per second."""
+        return self._voice.rate_hz
+
+    def speak(
+        self,
+        text: str,
+        *,
+        speaker: str = "",
+        speed: float | None = None,
+        noise: float | None = None,
+        duration_noise: float | None = None,
+        seed: int | None = None,
+    ) -> Iterator[Samples]:
+        """Read a text; `seed` changes nothing, because the same text always sounds the same.
+
+        Raises:
+            InputError: Nothing to say, a word that cannot be spelled, or an option that this voice does not have.
+        """
+        if speaker not in {"", "0"}:
+            raise InputError(f"this voice has no speaker {speaker!r}", hint="leave --speaker out: it has one speaker")
+        if noise is not None or duration_noise is not None:
+            raise InputError(
+                "a voice of the kokoro line has no noise to set", hint="leave --noise and --duration-noise out"
+            )
+        sentences = split_sentences(text)
+        if not sentences:
+            raise InputError("there is nothing to say", hint="give a text: --text 'Hello there.' or --file text.txt")
+        return self._read(sentences, speed or 1.0)
+
+    def _read(self, sentences: list[str], speed: float) -> Iterator[Samples]:
+        pause = np.zeros(round(PAUSE_S * self.rate_hz), np.float32)
+        for number, sentence in enumerate(sentences):
+            samples = self._voice.speak(sentence, pace=speed).samples
+            yield np.concatenate([pause, samples]) if number else samples
+
+
+def open_kokoro_reader(workspace: Workspace, which: str = "best") -> KokoroReader:
+    """The transformer voice of a dataset; made audible by Griffin-Lim.
+
+    Args:
+        workspace: Of the dataset.
+        which: `best`, the number of an epoch, or the path of a checkpoint.
+
+    Raises:
+        InputError: There is no such checkpoint, or it is none of such a voice.
+        TrainingError: It is damaged.
+    """
+    return KokoroReader(load_kokoro(find_voice_checkpoint(workspace, which, stage=STAGE)))

@@ -1,0 +1,105 @@
+"""From a folder of recordings to a voice: killed at any moment, the same command ends with the same bits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.journeys.conftest import Place, digest_tensors
+from tests.voice.conftest import babble, text_for, write_sound
+
+SETTINGS = (
+    "prepare.rate_hz=16000", "prepare.held_out=0.3", "vits.size=draft", "vits.epochs=2", "vits.batch_size=3",
+    "vits.segment_samples=2048", "runtime.snapshot_s=0.05", "runtime.device=cpu", "voice.sample_text=",
+)  # fmt: skip
+KILLS = [
+    ("prepare.store", 3), ("files.renamed", 3), ("engine.step", 1), ("checkpoint.snapshot", 1), ("engine.step", 2),
+    ("checkpoint.committed", 1), ("engine.check", 1), ("files.write", 3), ("checkpoint.best", 1), ("files.rename", 2),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Seven clips of about a second, and a line that names one that is not there."""
+    folder = tmp_path_factory.mktemp("recordings")
+    lines = []
+    for number in range(7):
+        seconds = 0.8 + 0.1 * number
+        write_sound(folder / "wavs" / f"{number}.wav", babble(seconds, seed=number))
+        lines.append(f"{number}|{text_for(seconds, seed=number)}")
+    (folder / "metadata.csv").write_text("\n".join([*lines, "lost|Nobody ever said this."]) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def make_voice(tmp_path_factory: pytest.TempPathFactory, recordings: Path) -> Callable[[], Place]:
+    def make() -> Place:
+        return Place(tmp_path_factory.mktemp("root"), name="ben")
+
+    return make
+
+
+def run(place: Place, recordings: Path, crash_at: str = "") -> subprocess.CompletedProcess[str]:
+    settings = [word for setting in SETTINGS for word in ("--set", setting)]
+    words = place.command("run", place.name, "--audio", str(recordings), *settings)
+    return place.call(*words, environment={"SYNCTALK_CRASH_AT": crash_at} if crash_at else None)
+
+
+def results(place: Place) -> dict[str, Any]:
+    """Everything that a kill must not change."""
+    found: dict[str, Any] = {
+        name: hashlib.sha256((place.dataset / "voice" / name).read_bytes()).hexdigest()
+        for name in ("clips.json", "audio.npy", "metadata.csv", "rejected.csv", "report.json")
+    }
+    folder = place.checkpoint / "vits"
+    log = json.loads((folder / "training_log.json").read_text())
+    found["log"] = [{key: value for key, value in entry.items() if key != "timing"} for entry in log]
+    for path in sorted(folder.glob("*.pth")):
+        found[path.name] = digest_tensors(torch.load(path, weights_only=True))
+    return found
+
+
+@pytest.fixture(scope="module")
+def finished_voice(make_voice: Callable[[], Place], recordings: Path) -> Place:
+    place = make_voice()
+    ended = run(place, recordings)
+    assert ended.returncode == 0, ended.stderr
+    return place
+
+
+def test_a_folder_of_recordings_becomes_a_voice_for_other_programs(finished_voice) -> None:
+    rejected = (finished_voice.dataset / "voice" / "rejected.csv").read_text().splitlines()
+    assert len(rejected) == 2
+    assert "lost" in rejected[1]
+    (voice,) = (finished_voice.checkpoint / "export").glob("*.onnx")
+    assert voice.name == "en_US-ben-low.onnx"
+    told = json.loads(voice.with_name(voice.name + ".json").read_text())
+    assert (told["audio"]["sample_rate"], told["espeak"]["voice"]) == (16_000, "en-us")
+    assert told["language"]["name_english"] == "English"
+
+
+def test_a_second_run_has_nothing_to_do(finished_voice, recordings) -> None:
+    ended = run(finished_voice, recordings)
+    assert ended.returncode == 0
+    assert ended.stderr.count("skipped: nothing changed since it was done") == 3
+
+
+@pytest.mark.parametrize("kills", [KILLS[3:6], pytest.param(KILLS, marks=pytest.mark.slow)], ids=["few", "ten"])
+def test_kills_change_nothing(make_voice, finished_voice, recordings, kills) -> None:
+    place, killed = make_voice(), 0
+    for point, count in kills:
+        ended = run(place, recordings, crash_at=f"{point}:{count}")
+        assert ended.returncode in (-signal.SIGKILL, 0), ended.stderr
+        killed += ended.returncode != 0
+    assert killed >= 0.6 * len(kills)
+    ended = run(place, recordings)
+    assert ended.returncode == 0, ended.stderr
+    assert results(place) == results(finished_voice)
