@@ -93,7 +93,13 @@ def train_main(context: StageContext) -> StageResult:
     def make_recipe(network: nn.Module) -> MouthRecipe:
         return MouthRecipe(network, settings, judge=judge, perceptual=perceptual)
 
-    plan = fit_into_hours(plan, context.settings.target_hours, lambda: make_recipe(copy.deepcopy(network)), data)
+    plan = fit_into_hours(
+        plan,
+        context.settings.target_hours,
+        lambda: make_recipe(copy.deepcopy(network)),
+        data,
+        should_stop=context.should_stop,
+    )
     recipe = make_recipe(network)
     engine = _engine(context, plan, recipe, data)
     engine.after_epoch = _after_epoch(context, recipe)

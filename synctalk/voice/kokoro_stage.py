@@ -60,6 +60,7 @@ def train_kokoro(context: StageContext) -> StageResult:
         make_recipe,
         (train_data, valid_data),
         lengths=train_data.lengths,
+        should_stop=context.should_stop,
     )
     plan.seed_weights()
     recipe = make_recipe()

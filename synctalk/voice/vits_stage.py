@@ -50,6 +50,7 @@ def train_vits(context: StageContext) -> StageResult:
         make_recipe,
         (train, held_out),
         lengths=train.lengths,
+        should_stop=context.should_stop,
     )
     plan.seed_weights()
     recipe = make_recipe()

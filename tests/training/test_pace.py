@@ -5,7 +5,9 @@ from types import ModuleType
 
 import pytest
 
+from synctalk.errors import StoppedError
 from synctalk.hours import Hours, read_hours, seconds_trained
+from synctalk.training.learner import Learner
 from synctalk.training.pace import fit_into_hours
 from synctalk.training.plan import Plan
 
@@ -56,6 +58,31 @@ def test_a_plan_is_kept_for_the_same_training_and_the_same_hours_only(
     path = tmp_path / "hours.json"
     path.write_text(path.read_text().replace('"epochs": 1000', '"epochs": 7'))
     assert fit(tiny, plan, hours).target_epochs == (7 if is_kept else 1000)
+
+
+def test_measuring_can_be_stopped_and_then_nothing_was_worked_out(tiny, tmp_path) -> None:
+    asked: list[int] = []
+
+    def should_stop() -> bool:
+        asked.append(1)
+        return len(asked) == 2
+
+    with pytest.raises(StoppedError):
+        fit_into_hours(
+            plan_at(tmp_path), 1, tiny.TinyRecipe, (tiny.TinyData(40), tiny.TinyData(8)), should_stop=should_stop
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_steps_that_are_long_for_the_hours_are_timed_less_often(tiny, tmp_path, monkeypatch) -> None:
+    timed: list[int] = []
+    step = Learner.step
+    monkeypatch.setattr(Learner, "step", lambda *args, **kwargs: (timed.append(1), step(*args, **kwargs))[1])
+    fit(tiny, plan_at(tmp_path), 1e-9)
+    assert len(timed) == 2
+    timed.clear()
+    fit(tiny, plan_at(tmp_path), 10)
+    assert len(timed) == 6
 
 
 def test_measuring_leaves_nothing_but_the_plan(tiny, tmp_path) -> None:
