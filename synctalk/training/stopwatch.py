@@ -1,8 +1,8 @@
 """Where the time goes: every moment of a training is booked to exactly one part, so the parts add up to the whole.
 
 A GPU works beside the processor: what it is busy with can be told only by waiting for it at the border of each part,
-which costs time itself. So on a GPU only a step here and there is split that way, and the others, whose whole duration is
-known, are split in the same proportions.
+which costs time itself. So on a GPU only a step here and there is split that way, and the others, whose whole duration
+is known, are split in the same proportions.
 """
 
 from __future__ import annotations

@@ -2,10 +2,12 @@
 
 Which run it is stands in `tracker.json` of the training's folder, before the service hears of it:
 
-    {"run_id": "3f9a...", "fingerprint": "...", "generation": 0}
+    {"run_id": "3f9a...", "fingerprint": "...", "generation": 0, "next_step": 120}
 
 The service cannot take back what it was told. What a resumed training tells again is what it told before, to the last
-bit, so it is left out. Writer and reader: the training that holds the dataset's lock.
+bit, so it is left out: up to the step that the service knows, or, without a connection, up to `next_step`.
+
+Writer and reader: the training that holds the dataset's lock.
 """
 
 from __future__ import annotations
@@ -34,11 +36,13 @@ class Told(msgspec.Struct, kw_only=True):
     Attributes:
         run_id: Of the run at the service.
         fingerprint, generation: Of the training it belongs to; another training gets another run.
+        next_step: The first one that was not told; kept only without a connection.
     """
 
     run_id: str
     fingerprint: str
     generation: int
+    next_step: int = 0
 
 
 class WandbTracker:
@@ -53,6 +57,8 @@ class WandbTracker:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._run: Any = None
+        self._path = plan.folder / TRACKER_FILE
+        self._told = Told(run_id="", fingerprint=plan.fingerprint, generation=plan.generation)
         self._first_step = 0
 
     def go_on_from(self, step: int) -> None:
@@ -66,10 +72,11 @@ class WandbTracker:
         if os.environ.get("WANDB_MODE", "online") == "online" and not wandb.api.api_key:
             raise InputError("nobody is logged in to Weights & Biases", hint="wandb login, or set WANDB_MODE=offline")
         plan = self._plan
+        self._told = _note_run(self._path, self._told)
         self._run = wandb.init(
             project=plan.project,
             name=f"{plan.folder.parent.name} {plan.stage}",
-            id=_run_of(plan).run_id,
+            id=self._told.run_id,
             resume="allow",
             dir=str(plan.folder),
             config=dict(plan.settings),
@@ -82,17 +89,15 @@ class WandbTracker:
                 finish_timeout=_PATIENCE_S,
             ),
         )
-        self._first_step = self._run.starting_step
+        self._first_step = self._told.next_step if self._run.offline else self._run.starting_step
 
     def figures(self, figures: Mapping[str, float], *, step: int) -> None:
         """Hand figures to the process that sends them."""
-        if step >= self._first_step:
-            self._run.log(dict(figures), step=step)
+        self._log(figures, step=step)
 
     def sound(self, name: str, path: Path, *, step: int) -> None:
         """Hand over a copy of the sound."""
-        if step >= self._first_step:
-            self._run.log({name: wandb.Audio(str(path))}, step=step)
+        self._log({name: wandb.Audio(str(path))}, step=step)
 
     def close(self) -> None:
         """Send what is left, for as long as it is worth waiting."""
@@ -100,15 +105,22 @@ class WandbTracker:
             run, self._run = self._run, None
             run.finish()
 
+    def _log(self, shown: Mapping[str, object], *, step: int) -> None:
+        if step < self._first_step:
+            return
+        self._run.log(dict(shown), step=step)
+        if self._run.offline:
+            self._told.next_step = step + 1
+            files.publish_json(self._path, self._told)
 
-def _run_of(plan: Plan) -> Told:
+
+def _note_run(path: Path, wanted: Told) -> Told:
     """The run of a training: the one that was noted, or a new one, which is noted."""
-    path = plan.folder / TRACKER_FILE
     found = _read(path)
-    if found is not None and (found.fingerprint, found.generation) == (plan.fingerprint, plan.generation):
+    if found is not None and (found.fingerprint, found.generation) == (wanted.fingerprint, wanted.generation):
         return found
-    fresh = Told(run_id=secrets.token_hex(8), fingerprint=plan.fingerprint, generation=plan.generation)
-    files.make_folder(plan.folder)
+    fresh = msgspec.structs.replace(wanted, run_id=secrets.token_hex(8))
+    files.make_folder(path.parent)
     files.write_json(path, fresh)
     return fresh
 
