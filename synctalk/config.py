@@ -15,13 +15,13 @@ import msgspec
 from synctalk.errors import InputError
 from synctalk.presets import PRESETS
 from synctalk.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Share, SizePx
+from synctalk.trackers import TRACKERS
 from synctalk.voice_settings import KokoroSettings, PrepareSettings, VitsSettings, VoiceSettings
 
 FPS = 25
 AUDIO_RATE_HZ = 16_000
 SAMPLES_PER_FRAME = AUDIO_RATE_HZ // FPS
 UNET328_SIZE_PX = 320
-TRACKERS = ("tensorboard", "wandb")
 
 
 class PreprocessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

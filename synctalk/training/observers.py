@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from synctalk.log import get_logger
 from synctalk.training.ledger import Ledger, StepResult
 from synctalk.training.plan import Plan
 from synctalk.training.profiler import Profiler
-from synctalk.training.stopwatch import Stopwatch
+from synctalk.training.stopwatch import TRACKERS, Stopwatch
 from synctalk.training.tracking import Tracking, open_tracker
 
 _log = get_logger(__name__)
@@ -38,10 +38,12 @@ class Observers:
     Args:
         stage: For messages.
         watching: Those who watch.
+        stopwatch: What their time is booked with.
     """
 
-    def __init__(self, stage: str, *watching: Observer) -> None:
+    def __init__(self, stage: str, watching: Sequence[Observer], stopwatch: Stopwatch) -> None:
         self._stage = stage
+        self._stopwatch = stopwatch
         self._watching = list(watching)
 
     @classmethod
@@ -59,7 +61,7 @@ class Observers:
         ]
         if plan.profile_steps:
             watching.append(Profiler(plan, stopwatch))
-        return cls(plan.stage, *watching)
+        return cls(plan.stage, watching, stopwatch)
 
     def step_done(self, ledger: Ledger, step: StepResult) -> None:
         """The ledger has just counted a step."""
@@ -76,7 +78,8 @@ class Observers:
     def _tell(self, tell: Callable[[Observer], None]) -> None:
         for observer in list(self._watching):
             try:
-                tell(observer)
+                with self._stopwatch.part(TRACKERS):
+                    tell(observer)
             except Exception as error:  # noqa: BLE001 - said, whatever it is
                 self._watching.remove(observer)
                 _log.warning(

@@ -26,6 +26,7 @@ from synctalk.training.stopwatch import (
     PREVIEW,
     REST,
     SAVING,
+    TRACKERS,
     Profile,
     Stopwatch,
 )
@@ -42,6 +43,7 @@ _LABELS = {
     SAVING: "saving",
     HELD_OUT: "held-out check",
     PREVIEW: "plots and preview",
+    TRACKERS: "trackers",
     REST: "rest",
 }
 _ADVICE = (
@@ -50,6 +52,7 @@ _ADVICE = (
     (SAVING, 0.1, "saving takes long: raise runtime.snapshot_s, or lower runtime.snapshot_cost"),
     (HELD_OUT, 0.3, "the held-out check takes long: hold out less of the data"),
     (PREVIEW, 0.2, "plots and preview take long: lower runtime.preview_s, or empty voice.sample_text"),
+    (TRACKERS, 0.05, "telling the trackers takes long: raise runtime.track_steps"),
     (REST, 0.2, "much is spent between the steps: a larger batch_size makes fewer of them"),
 )
 """Part, the share from which on something should be done about it, and what."""

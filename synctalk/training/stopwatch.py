@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from types import TracebackType
 
 LOADER, COPY, FORWARD, BACKWARD, OPTIMISER = "loader", "copy", "forward", "backward", "optimiser"
-SAVING, HELD_OUT, PREVIEW, REST = "saving", "held_out", "preview", "rest"
-PARTS = (LOADER, COPY, FORWARD, BACKWARD, OPTIMISER, SAVING, HELD_OUT, PREVIEW, REST)
+SAVING, HELD_OUT, PREVIEW, TRACKERS, REST = "saving", "held_out", "preview", "trackers", "rest"
+PARTS = (LOADER, COPY, FORWARD, BACKWARD, OPTIMISER, SAVING, HELD_OUT, PREVIEW, TRACKERS, REST)
 _UNSPLIT, _STEP_REST = "unsplit", "rest of a split step"
 _IN_STEP = (COPY, FORWARD, BACKWARD, OPTIMISER, _STEP_REST)
 _TRIAL_SWITCHES = 1000

@@ -8,11 +8,10 @@ steps again: what was told from there on is void, and is told again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
-from synctalk.errors import MissingPartError
+from synctalk.trackers import require_installed
 from synctalk.training.ledger import Ledger, StepResult
 from synctalk.training.plan import Plan
 
@@ -45,11 +44,7 @@ def open_tracker(name: str, plan: Plan) -> Tracker:
     Raises:
         MissingPartError: It is not installed.
     """
-    if find_spec(name) is None:
-        raise MissingPartError(
-            f"runtime.trackers asks for {name}, which is not installed",
-            hint=f"python -m pip install {name}, or leave it out: --set runtime.trackers=",
-        )
+    require_installed([name])
     # Not at the top: they are optional, and take a second to import.
     if name == "tensorboard":
         from synctalk.training.tensorboard_tracker import TensorboardTracker  # noqa: PLC0415
