@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from synctalk.errors import MissingPartError
 from synctalk.trackers import require_installed
 from synctalk.training.ledger import Ledger, StepResult
 from synctalk.training.plan import Plan
@@ -42,17 +43,23 @@ def open_tracker(name: str, plan: Plan) -> Tracker:
     """The tracker of this name; it opens nothing yet.
 
     Raises:
-        MissingPartError: It is not installed.
+        MissingPartError: It is not installed, or its installation is damaged.
     """
     require_installed([name])
-    # Not at the top: they are optional, and take a second to import.
-    if name == "tensorboard":
-        from synctalk.training.tensorboard_tracker import TensorboardTracker  # noqa: PLC0415
+    try:
+        # Not at the top: they are optional, and take a second to import.
+        if name == "tensorboard":
+            from synctalk.training.tensorboard_tracker import TensorboardTracker  # noqa: PLC0415
 
-        return TensorboardTracker(plan.folder)
-    from synctalk.training.wandb_tracker import WandbTracker  # noqa: PLC0415
+            return TensorboardTracker(plan.folder)
+        from synctalk.training.wandb_tracker import WandbTracker  # noqa: PLC0415
 
-    return WandbTracker(plan)
+        return WandbTracker(plan)
+    except ImportError as error:
+        raise MissingPartError(
+            f"{name} is installed, but cannot be loaded: {error}",
+            hint=f"python -m pip install --force-reinstall {name}, or leave it out: --set runtime.trackers=",
+        ) from error
 
 
 class Tracking:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from synctalk.errors import MissingPartError
 from synctalk.media.audio import write_wav
 
 HERE = Path(__file__).resolve().parent
@@ -111,6 +112,19 @@ def test_a_training_that_starts_over_gets_another_run(service: Service, train: C
     train(target_epochs=1)
     train(target_epochs=1, generation=1)
     assert [losses_of(rows) for rows in service.runs.values()] == [list(range(STEPS))] * 2
+
+
+def test_a_damaged_installation_is_told_before_the_training(
+    train: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken" / "wandb"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("import a_part_that_is_gone\n")
+    monkeypatch.syspath_prepend(broken.parent)
+    monkeypatch.delitem(sys.modules, "wandb", raising=False)
+    monkeypatch.delitem(sys.modules, "synctalk.training.wandb_tracker", raising=False)
+    with pytest.raises(MissingPartError, match="cannot be loaded.*a_part_that_is_gone"):
+        train()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"run_id": 3}', b"\xff\xfe"])
