@@ -82,6 +82,18 @@ def test_a_watched_training_learns_the_same_to_the_last_bit(
     assert not (uninterrupted / "tensorboard").exists()
 
 
+def test_it_learns_the_same_with_loader_processes_that_are_forked_while_it_is_watched(
+    nursery: Any, tmp_path: Path, uninterrupted: Path, watched: Path, result_of: Result
+) -> None:
+    folder = tmp_path / "tiny"
+    assert nursery.run(folder, workers=2, profile_steps=2, **SHOWN) == 0, folder.with_suffix(".log").read_text()
+    result = without_events(result_of(folder, EPOCHS))
+    assert {**result, "files": [name for name in result["files"] if name != "profile.json"]} == result_of(
+        uninterrupted, EPOCHS
+    )
+    assert curves_in(folder) == curves_in(watched)
+
+
 @pytest.mark.parametrize("snapshot_s", [1e-9, 60.0])
 def test_killed_again_and_again_it_shows_every_figure_once(
     nursery: Any, tmp_path: Path, watched: Path, result_of: Result, snapshot_s: float

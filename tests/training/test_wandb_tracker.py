@@ -123,7 +123,7 @@ def test_a_damaged_installation_is_told_before_the_training(
     monkeypatch.syspath_prepend(broken.parent)
     monkeypatch.delitem(sys.modules, "wandb", raising=False)
     monkeypatch.delitem(sys.modules, "synctalk.training.wandb_tracker", raising=False)
-    with pytest.raises(MissingPartError, match="cannot be loaded.*a_part_that_is_gone"):
+    with pytest.raises(MissingPartError, match=r"cannot be loaded.*a_part_that_is_gone"):
         train()
 
 
