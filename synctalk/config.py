@@ -15,6 +15,7 @@ import msgspec
 from synctalk.errors import InputError
 from synctalk.presets import PRESETS
 from synctalk.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Share, SizePx
+from synctalk.trackers import TRACKERS
 from synctalk.voice_settings import KokoroSettings, PrepareSettings, VitsSettings, VoiceSettings
 
 FPS = 25
@@ -96,8 +97,26 @@ class RuntimeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Share from which on it warns, when that did not help."""
     preview_s: NonNegativeFloat = 4.0
     """Length of the preview video after each epoch; 0 switches it off."""
+    trackers: str = ""
+    """Where trainings are shown while they run: names of `TRACKERS`, with commas between."""
+    track_steps: PositiveInt = 10
+    """Steps between two losses that trackers are told."""
+    project: str = "synctalk"
+    """Where Weights & Biases puts the runs."""
+    profile_steps: NonNegativeInt = 0
+    """Steps until the first report on where the time goes; one follows after each epoch; 0 reports nothing."""
     lock: Literal["auto", "flock", "lease"] = "auto"
     """How a dataset is kept for one process: the system's lock, or a lease with a heartbeat for shared disks."""
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.tracker_names if name not in TRACKERS]
+        if unknown:
+            raise ValueError(f"runtime.trackers: there is no {unknown[0]!r}, only {' and '.join(TRACKERS)}")
+
+    @property
+    def tracker_names(self) -> tuple[str, ...]:
+        """The trackers asked for, each once."""
+        return tuple(dict.fromkeys(name for part in self.trackers.split(",") if (name := part.strip())))
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -25,6 +25,7 @@ from synctalk.pipeline.runner import Order, Runner, RunReport, describe_skip
 from synctalk.pipeline.supervisor import Patience, Supervisor
 from synctalk.seal import Look
 from synctalk.state import read_state
+from synctalk.trackers import require_installed
 from synctalk.voice.recordings import adopt_recordings
 from synctalk.workspace import Workspace
 
@@ -43,6 +44,7 @@ def compose_order(workspace: Workspace, args: argparse.Namespace) -> Order:
 
     Raises:
         InputError: A setting, preset, line or stage that does not exist.
+        MissingPartError: A tracker is not installed.
         StateError: A newer program wrote the dataset's state.
     """
     read_state(workspace.state_file, dataset=workspace.name)  # refused before any change
@@ -54,6 +56,7 @@ def compose_order(workspace: Workspace, args: argparse.Namespace) -> Order:
         overrides["target_hours"] = args.target_hours
     settings = load_settings(workspace.settings_file, preset=args.preset, overrides=overrides)
     _check_audio_features(settings)
+    require_installed(settings.runtime.tracker_names)
     return Order(
         workspace=workspace,
         graph=graph,

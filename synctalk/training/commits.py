@@ -20,6 +20,7 @@ from synctalk.training.plan import Plan
 from synctalk.training.room import check_room, estimate_bytes
 from synctalk.training.snapshots import Snapshots
 from synctalk.training.statecopy import StateCopy
+from synctalk.training.stopwatch import SAVING
 from synctalk.training.store import CheckpointStore, Found
 
 _log = get_logger(__name__)
@@ -105,10 +106,11 @@ class Commits:
         Raises:
             StorageError: The disk refused the one in flight.
         """
-        self._snapshots.collect()
-        if self._saved != ledger.reached and self._snapshots.is_due():
-            self._snapshots.begin(self._checkpoint(ledger))
-            self._saved = ledger.reached
+        with self._learner.stopwatch.part(SAVING):
+            self._snapshots.collect()
+            if self._saved != ledger.reached and self._snapshots.is_due():
+                self._snapshots.begin(self._checkpoint(ledger))
+                self._saved = ledger.reached
 
     def wait(self) -> None:
         """Wait for the snapshot in flight.
@@ -116,7 +118,8 @@ class Commits:
         Raises:
             StorageError: The disk refused it.
         """
-        self._snapshots.wait()
+        with self._learner.stopwatch.part(SAVING):
+            self._snapshots.wait()
 
     def save_now(self, ledger: Ledger) -> None:
         """Commit the present step before anything else happens, unless it is committed already.
@@ -135,14 +138,15 @@ class Commits:
             DivergedError: It is not finite.
             StorageError: The disk refused.
         """
-        try:
-            self._disk_wait.for_space(self.store.save_epoch, self._checkpoint(ledger))
-        except NotFiniteError as error:
-            raise DivergedError(f"{self._plan.stage}: {error.message}") from error
-        self._mark_saved(ledger)
-        self._start = None
-        if is_best or not ledger.best:
-            self._disk_wait.for_space(self.store.save_best, ledger.epoch)
+        with self._learner.stopwatch.part(SAVING):
+            try:
+                self._disk_wait.for_space(self.store.save_epoch, self._checkpoint(ledger))
+            except NotFiniteError as error:
+                raise DivergedError(f"{self._plan.stage}: {error.message}") from error
+            self._mark_saved(ledger)
+            self._start = None
+            if is_best or not ledger.best:
+                self._disk_wait.for_space(self.store.save_best, ledger.epoch)
 
     def go_back(self, ledger: Ledger, error: DivergedError) -> Ledger:
         """Restore the newest whole epoch, or the start, for another attempt, and commit that decision.
@@ -179,7 +183,9 @@ class Commits:
 
     def _commit_snapshot(self, ledger: Ledger) -> None:
         checkpoint = self._checkpoint(ledger)
-        if self._save_snapshot(checkpoint):
+        with self._learner.stopwatch.part(SAVING):
+            is_saved = self._save_snapshot(checkpoint)
+        if is_saved:
             self._mark_saved(ledger)
             self._tell(checkpoint.facts)
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -47,6 +48,12 @@ class Placement:
         if self.dtype == torch.float32:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
+
+    def waiting(self) -> Callable[[], None] | None:
+        """What waits until the device has done all it was given; None on a processor, which is never behind."""
+        if self.is_cuda:
+            return partial(torch.cuda.synchronize, self.device)
+        return torch.mps.synchronize if self.device.type == "mps" else None
 
     def new_scaler(self) -> torch.amp.GradScaler:
         """A loss scaler; it does nothing except in float16, whose small gradients would vanish."""

@@ -10,6 +10,7 @@
                 Commits          keep_up: a snapshot every plan.snapshot_s seconds; save_now: when asked to stop
             _commit_epoch        HeldOut.check -> Ledger.close_epoch -> Commits.save_epoch: now the epoch is done
                 _project         best.pth -> training_log.json, loss_history.png -> after_epoch -> journal -> prune
+                Observers        trackers and the profiler, who also see each step
 
         Commits.go_back          to the newest whole epoch, with half the learning rate, at most three times
 
@@ -32,6 +33,7 @@ from synctalk.faults import crash_point, poison_at
 from synctalk.log import get_logger
 from synctalk.progress import Progress
 from synctalk.state import Best
+from synctalk.training.afterepoch import AfterEpoch
 from synctalk.training.checkpoint import Facts
 from synctalk.training.commits import Commits
 from synctalk.training.device import choose_placement, choose_workers, describe_machine, deterministic
@@ -43,10 +45,12 @@ from synctalk.training.ledger import Ledger, StepResult
 from synctalk.training.loader import Loader
 from synctalk.training.memory import MicroBatches
 from synctalk.training.memory_guard import guard_of
+from synctalk.training.observers import Observers
 from synctalk.training.plan import FitOutcome, Journal, Plan
 from synctalk.training.recipe import Batch, Recipe, TrainingData
 from synctalk.training.resume import check_fit, restore_best, say_where
 from synctalk.training.sampler import Draw, Sampler, split_evenly
+from synctalk.training.stopwatch import PREVIEW
 from synctalk.training.watch import watch_epoch, watch_step
 
 _log = get_logger(__name__)
@@ -94,11 +98,12 @@ class Engine:
         self._learner = Learner(
             self.recipe, placement, stage=plan.stage, clip_norm=plan.clip_norm, ema_decay=plan.ema_decay
         )
+        self._stopwatch = self._learner.stopwatch
         self._disk_wait = DiskWait(wait_s=plan.disk_wait_s, should_stop=self.should_stop)
         self._commits = Commits(plan, self._learner, self._disk_wait, machine=self._machine, tell=self._tell_snapshot)
         self._store = self._commits.store
         self._history = LossHistory(plan.folder, stage=plan.stage, metric=self._metric)
-        self._loader = Loader(self.train_data, workers=workers, pin=placement.is_cuda)
+        self._loader = Loader(self.train_data, workers=workers, pin=placement.is_cuda, stopwatch=self._stopwatch)
         self._sampler = Sampler(plan.seed, plan.stage, plan.batch_size, self.lengths)
         self._memory = MicroBatches(
             plan,
@@ -115,6 +120,8 @@ class Engine:
         )
         self._cuts = split_evenly(len(self.train_data), plan.batch_size)
         self._ledger = Ledger()
+        self._after = AfterEpoch(plan.stage, self._learner, self._sampler)
+        self._observers = Observers.of_plan(plan, self._stopwatch, steps_per_epoch=self.steps_per_epoch)
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -130,9 +137,7 @@ class Engine:
     @property
     def best_figures(self) -> dict[str, Any]:
         """The held-out figures of the best epoch with its number as `best_epoch`; empty before there is one."""
-        best = self._ledger.best
-        found = [entry for entry in self._ledger.entries if best and entry["epoch"] == best["epoch"]]
-        return {"best_epoch": found[0]["epoch"], **found[0]["held_out"]} if found else {}
+        return self._ledger.best_figures
 
     @property
     def steps_per_epoch(self) -> int:
@@ -164,6 +169,7 @@ class Engine:
         finally:
             self._commits.close()
             self._memory.end()
+            self._observers.close()
             self.progress.end()
         return FitOutcome.FINISHED
 
@@ -236,6 +242,7 @@ class Engine:
         ledger.count_step(step, samples=len(draw), seconds=time.monotonic() - began)
         shown = {"loss": step.figures["loss"]} if step.figures and "loss" in step.figures else None
         self.progress.advance(len(draw), shown)
+        self._observers.step_done(ledger, step)
         watch_step(ledger, step, stage=self.plan.stage, steps_per_epoch=self.steps_per_epoch)
 
     def _learn(self, batch: Batch, most_samples: int) -> StepResult:
@@ -272,23 +279,13 @@ class Engine:
     def _project(self) -> None:
         """Everything that follows from a committed epoch; doing it again changes nothing."""
         epoch = self._ledger.epoch
-        self._disk_wait.for_space(self._history.write, self._ledger.entries)
-        self._call_after_epoch(epoch)
+        with self._stopwatch.part(PREVIEW):
+            self._disk_wait.for_space(self._history.write, self._ledger.entries)
+            self._after.call(self.after_epoch, epoch)
         self.journal(epochs=epoch, step=0, checkpoint=self._store.epoch_file(epoch), best=self.best)
         self._store.prune()
         self._store.drop_snapshot()
-
-    def _call_after_epoch(self, epoch: int) -> None:
-        if self.after_epoch is None:
-            return
-        try:
-            self._sampler.seed_step("after", epoch)
-            with self._learner.evaluating():
-                self.after_epoch(epoch)
-        except Exception:  # noqa: BLE001 - logged below, whatever it is
-            _log.warning(
-                "%s: what follows epoch %d failed; the training goes on", self.plan.stage, epoch, exc_info=True
-            )
+        self._observers.epoch_done(self._ledger)
 
     def _tell_snapshot(self, facts: Facts) -> None:
         self.journal(epochs=facts.epoch, step=facts.step, best=self.best)

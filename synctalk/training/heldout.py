@@ -15,6 +15,7 @@ from synctalk.training.loader import Loader
 from synctalk.training.memory import MicroBatches
 from synctalk.training.recipe import Batch
 from synctalk.training.sampler import Sampler
+from synctalk.training.stopwatch import HELD_OUT
 
 CHECKING = "checking held-out data"
 
@@ -53,7 +54,7 @@ class HeldOut:
             False when it may not go on.
         """
         left = self.sampler.held_out(self.count)[ledger.checked :]
-        with closing(self.loader.batches(left)) as batches:
+        with self.learner.stopwatch.part(HELD_OUT), closing(self.loader.batches(left)) as batches:
             for draw in left:
                 batch = next(batches)
                 crash_point("engine.check")

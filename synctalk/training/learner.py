@@ -23,6 +23,7 @@ from synctalk.training.ledger import StepResult
 from synctalk.training.parts import Part, in_parts, mean_figures, why_whole
 from synctalk.training.poison import poison_batch, poison_gradient, poison_loss, poison_memory, poison_weight
 from synctalk.training.recipe import Batch, Losses, Recipe
+from synctalk.training.stopwatch import BACKWARD, COPY, FORWARD, OPTIMISER, Stopwatch
 
 LOSS, GRADIENT = "the loss is not finite", "the gradient is not finite"
 """Why a step is skipped."""
@@ -41,9 +42,13 @@ class Learner:
         stage: For messages.
         clip_norm: Longest gradient of one optimiser's parameters together; 0 does not clip.
         ema_decay: As in `Ema`.
+
+    Attributes:
+        stopwatch: What its time is booked with, and that of all who work with it.
     """
 
     def __init__(self, recipe: Recipe, placement: Placement, *, stage: str, clip_norm: float, ema_decay: float) -> None:
+        self.stopwatch = Stopwatch(wait=placement.waiting())
         self._recipe = recipe
         self._placement = placement
         self._stage = stage
@@ -57,6 +62,7 @@ class Learner:
         self._refused = self._poison = ""
         self._part = Part({})
         self._seen: list[Tensor] = []
+        self._norms: dict[str, Tensor] = {}
         self._is_learning = self._is_half_done = False
         self._guard = FiniteGuard(self._modules.values())
 
@@ -77,6 +83,10 @@ class Learner:
         Raises:
             MemoryError, RuntimeError: Memory ran out; see `recover`.
         """
+        with self.stopwatch.step():
+            return self._step(batch, lr=lr, most_samples=most_samples, poison=poison)
+
+    def _step(self, batch: Batch, *, lr: float, most_samples: int, poison: str) -> StepResult:
         for optimiser in self._optimisers.values():
             for group in optimiser.param_groups:
                 group["lr"] = lr * group.get("lr_scale", 1.0)
@@ -84,6 +94,7 @@ class Learner:
         self._is_learning = True
         self._refused, self._poison = "", poison
         self._seen.clear()
+        self._norms.clear()
         parts = [(part.share, self._learn(part)) for part in in_parts(poison_batch(batch, poison), most_samples)]
         is_scale_search = self._refused == GRADIENT and self._scaler.is_enabled() and self._scaler.get_scale() > 1
         # A scale that is too large shows in the gradient only; a bad loss says nothing about it.
@@ -91,13 +102,15 @@ class Learner:
         if self._refused:
             self._guard.restore_buffers()
             self._is_learning = self._is_half_done = False
-            return StepResult(None, why=self._refused, is_scale_search=is_scale_search)
-        self._ema.update()
+            return StepResult(None, lr=lr, why=self._refused, is_scale_search=is_scale_search)
+        with self.stopwatch.part(OPTIMISER):
+            self._ema.update()
         self._is_learning = self._is_half_done = False
         minimised = {"": torch.stack([loss.to(self._seen[0]) for loss in self._seen]).sum()}
+        numbers = _as_floats({**minimised, **self._norms})
         *others, (share, last) = parts
         figures = mean_figures([*((other, _as_floats(losses)) for other, losses in others), (share, _as_floats(last))])
-        return StepResult(figures, loss=_as_floats(minimised)[""])
+        return StepResult(figures, loss=numbers.pop(""), lr=lr, norms=numbers)
 
     def recover(self) -> None:
         """After a step or a check for which memory did not suffice: all is as before it, and what it held is free.
@@ -175,8 +188,10 @@ class Learner:
 
     def _learn(self, part: Part) -> Losses:
         self._part = part
-        with self._placement.autocast():
-            losses = self._recipe.train_step(self._placement.move(part.batch), self._update)
+        with self.stopwatch.part(COPY):
+            batch = self._placement.move(part.batch)
+        with self.stopwatch.part(FORWARD), self._placement.autocast():
+            losses = self._recipe.train_step(batch, self._update)
         # A recipe may return what it computed as it is; only numbers may outlive the step.
         return {name: loss.detach() for name, loss in losses.items()}
 
@@ -186,23 +201,28 @@ class Learner:
         if part.is_first:
             chosen.zero_grad(set_to_none=True)
         with torch.autocast(self._placement.device.type, enabled=False):
-            loss = poison_loss(loss if part.share == 1 else loss * part.share, self._poison)
-            self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-            self._seen.append(loss.detach())
-            poison_memory(self._poison)
-            if not part.is_last:
-                return
-            if not part.is_first:
-                loss = torch.stack(self._seen).sum()
-            poison_gradient(_parameters(chosen), self._poison)
-            self._scaler.unscale_(chosen)
-            norm = torch.nn.utils.clip_grad_norm_(_parameters(chosen), self._clip_norm)
-            if self._guard.is_finite(loss, norm):
-                self._is_half_done = True
-                self._scaler.step(chosen)
-                poison_weight(_parameters(chosen), self._poison)
-            elif self._refused != LOSS:
-                self._refused = GRADIENT if bool(torch.isfinite(loss.detach())) else LOSS
+            with self.stopwatch.part(BACKWARD):
+                loss = poison_loss(loss if part.share == 1 else loss * part.share, self._poison)
+                self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+                self._seen.append(loss.detach())
+                poison_memory(self._poison)
+            if part.is_last:
+                with self.stopwatch.part(OPTIMISER):
+                    self._change_weights(loss if part.is_first else torch.stack(self._seen).sum(), optimiser)
+
+    def _change_weights(self, loss: Tensor, optimiser: str) -> None:
+        """Step with the gradients that were gathered, if they and the loss are finite."""
+        chosen = self._optimisers[optimiser]
+        poison_gradient(_parameters(chosen), self._poison)
+        self._scaler.unscale_(chosen)
+        norm = torch.nn.utils.clip_grad_norm_(_parameters(chosen), self._clip_norm)
+        self._norms[optimiser] = norm.detach()
+        if self._guard.is_finite(loss, norm):
+            self._is_half_done = True
+            self._scaler.step(chosen)
+            poison_weight(_parameters(chosen), self._poison)
+        elif self._refused != LOSS:
+            self._refused = GRADIENT if bool(torch.isfinite(loss.detach())) else LOSS
 
 
 def _parameters(optimiser: Optimizer) -> list[Tensor]:

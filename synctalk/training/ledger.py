@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -29,12 +29,16 @@ class StepResult:
     Attributes:
         figures: The loss terms; None when the step was skipped.
         loss: What the step minimised.
+        lr: The learning rate.
+        norms: Length of the gradient of each optimiser's parameters, before it is clipped.
         why: The reason when it was skipped.
         is_scale_search: It was skipped only because the loss scale of float16 is still too large, which is usual.
     """
 
     figures: Mapping[str, float] | None
     loss: float = math.nan
+    lr: float = math.nan
+    norms: Mapping[str, float] = field(default_factory=dict)
     why: str = ""
     is_scale_search: bool = False
 
@@ -189,6 +193,12 @@ class Ledger:
             if entry["epoch"] in epochs:
                 self._compare(entry, metric)
         return self.best.get("epoch")
+
+    @property
+    def best_figures(self) -> dict[str, Any]:
+        """The held-out figures of the best epoch with its number as `best_epoch`; empty before there is one."""
+        found = [entry for entry in self.entries if self.best and entry["epoch"] == self.best["epoch"]]
+        return {"best_epoch": found[0]["epoch"], **found[0]["held_out"]} if found else {}
 
     def rest_s(self) -> float | None:
         """Seconds of an epoch beyond its training steps, from the latest finished ones; None when that is unknown.

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from synctalk.training.recipe import Batch, TrainingData
 from synctalk.training.sampler import Draw
+from synctalk.training.stopwatch import LOADER, Stopwatch
 
 _PR_SET_PDEATHSIG = 1
 _START_METHOD = "fork" if sys.platform == "linux" else "spawn"
@@ -26,9 +27,13 @@ class Loader:
         data: Where samples come from; must be picklable for workers outside Linux.
         workers: Processes that load ahead; 0 loads here.
         pin: Whether workers' batches are put in pinned memory, for copies to a GPU.
+        stopwatch: What the waiting for batches is booked with.
     """
 
-    def __init__(self, data: TrainingData, *, workers: int = 0, pin: bool = False) -> None:
+    def __init__(
+        self, data: TrainingData, *, workers: int = 0, pin: bool = False, stopwatch: Stopwatch | None = None
+    ) -> None:
+        self._stopwatch = stopwatch or Stopwatch()
         self._data = data
         self._workers = workers
         self._pin = pin
@@ -37,7 +42,9 @@ class Loader:
         """One batch per draw, in this order. Close the iterator to end the workers early."""
         if not self._workers or not draws:
             for draw in draws:
-                yield self._data.load(draw.indices, draw.seeds)
+                with self._stopwatch.part(LOADER):
+                    batch = self._data.load(draw.indices, draw.seeds)
+                yield batch
             return
         loader = DataLoader(
             _Fetch(self._data),
@@ -48,9 +55,13 @@ class Loader:
             worker_init_fn=_start_worker,
             multiprocessing_context=_START_METHOD,
         )
-        iterator: Any = iter(loader)
+        with self._stopwatch.part(LOADER):
+            iterator: Any = iter(loader)
         try:
-            yield from iterator
+            for _ in draws:
+                with self._stopwatch.part(LOADER):
+                    batch = next(iterator)
+                yield batch
         finally:
             # torch does this when the iterator is forgotten, but the traceback of an error may remember it for long.
             iterator._shutdown_workers()

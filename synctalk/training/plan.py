@@ -98,7 +98,9 @@ class Plan:
         snapshot_s: Most seconds of work that a kill should cost.
         snapshot_cost: Share of the time that snapshots may hold up the training; makes the interval longer when needed.
         disk_wait_s: How long to wait for space on a full disk before it ends resumably.
-        memory_high, memory_critical, device, precision, workers: As in `RuntimeSettings`.
+        memory_high, memory_critical, device, precision, workers, track_steps, project, profile_steps: As in
+            `RuntimeSettings`.
+        trackers: Their names.
         settings: Plain facts that go into each checkpoint, for people and for rebuilding a model.
     """
 
@@ -121,6 +123,10 @@ class Plan:
     device: str = "auto"
     precision: str = "auto"
     workers: int = -1
+    trackers: tuple[str, ...] = ()
+    track_steps: int = 10
+    project: str = "synctalk"
+    profile_steps: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -156,6 +162,10 @@ class Plan:
             device=runtime.device,
             precision=runtime.precision,
             workers=runtime.workers,
+            trackers=runtime.tracker_names,
+            track_steps=runtime.track_steps,
+            project=runtime.project,
+            profile_steps=runtime.profile_steps,
             settings={**msgspec.to_builtins(settings), **(facts or {})},
         )
 

@@ -25,7 +25,7 @@ from synctalk.training.plan import FitOutcome
 def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:  # what is imported, drawn or compiled on first use
-        train_here({"folder": folder})
+        train_here({"folder": folder, "plan": {"trackers": ["tensorboard"]}})
     answer("ready")
     for line in sys.stdin:
         order = json.loads(line)

@@ -72,6 +72,19 @@ class Rivals:
         return {"loss": self.critic(self.forger(batch["x"])).mean()}
 
 
+@pytest.mark.parametrize("clip_norm", [0.0, 1e-3])
+def test_a_step_tells_its_rate_and_the_gradients_as_they_were_before_clipping(clip_norm: float) -> None:
+    recipe, batch = Rivals(), {"x": torch.randn(5, 2)}
+    told = make_learner(recipe, clip_norm=clip_norm).step(batch, lr=0.25)
+    alone = Rivals()
+    loss = F.softplus(alone.critic(alone.forger(batch["x"]).detach())).mean()
+    gradients = torch.autograd.grad(loss, list(alone.critic.parameters()))
+    assert told.lr == 0.25
+    assert set(told.norms) == {"critic", "forger"}
+    assert told.norms["critic"] == pytest.approx(torch.cat([part.flatten() for part in gradients]).norm().item())
+    assert told.norms["forger"] > 0
+
+
 def test_each_optimiser_learns_from_its_own_loss_only() -> None:
     recipe, reference = Rivals(), Rivals()
     learner = make_learner(recipe, clip_norm=0)
