@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from synctalk.errors import InputError
 
@@ -69,7 +70,7 @@ class Alphabet:
         used = {sign for text in texts for sign in plain(text)} - set(_SIGNS)
         return cls(tuple(sorted(sign for sign in used if unicodedata.category(sign)[0] in "LM")))
 
-    @property
+    @cached_property
     def ids(self) -> Mapping[str, int]:
         """The id of each sign."""
         known = {sign: number for number, sign in enumerate(_SIGNS)}

@@ -7,8 +7,10 @@ import numpy as np
 from synctalk.errors import StageError
 from synctalk.media.audio import Samples
 
-_SILENCE_RMS = 1e-3
-_FULL = 0.999
+SILENCE_RMS = 1e-3
+"""Root mean square below which nothing can be heard."""
+FULL = 0.999
+"""Samples at or above this count as clipped."""
 _MOST_CLIPPED = 0.02
 _SHORTEST_S, _LONGEST_S = 0.01, 0.6
 """For each sign of the text: speech has 0.05 to 0.1 s."""
@@ -39,9 +41,9 @@ def _problem_of(samples: Samples, rate_hz: int, signs: int) -> str:
     if not _SHORTEST_S * signs <= seconds <= _LONGEST_S * (signs + 1):
         return f"takes {seconds:.2f} s"
     rms = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
-    if rms < _SILENCE_RMS:
+    if rms < SILENCE_RMS:
         return f"is silent (its level is {rms:.1e})"
-    clipped = float(np.mean(np.abs(samples) >= _FULL))
+    clipped = float(np.mean(np.abs(samples) >= FULL))
     if clipped > _MOST_CLIPPED:
         return f"is clipped in {clipped:.0%} of its samples"
     return ""

@@ -12,6 +12,7 @@ from torch import Tensor
 from synctalk.training.recipe import Batch
 from synctalk.voice.corpus import FULL_SCALE, Corpus
 from synctalk.voice.mel import HOP
+from synctalk.voice.spelling import Spelling
 
 
 class VitsClips:
@@ -20,12 +21,15 @@ class VitsClips:
     Args:
         corpus: What was prepared.
         samples: Of all its clips `[N]`, int16.
+        spelling: From text to ids; that of the corpus when not given.
         is_held_out: Which half.
     """
 
-    def __init__(self, corpus: Corpus, samples: NDArray[np.int16], *, is_held_out: bool) -> None:
+    def __init__(
+        self, corpus: Corpus, samples: NDArray[np.int16], spelling: Spelling | None = None, *, is_held_out: bool
+    ) -> None:
         self._clips = list(corpus.chosen(is_held_out=is_held_out))
-        self._alphabet = corpus.alphabet
+        self._spelling = spelling or corpus.alphabet
         self._samples = samples
 
     def __len__(self) -> int:
@@ -44,7 +48,7 @@ class VitsClips:
             `[B]` and `speaker` `[B]`.
         """
         clips = [self._clips[index] for index in indices]
-        ids = [torch.tensor(self._alphabet.encode(clip.text)) for clip in clips]
+        ids = [torch.tensor(self._spelling.encode(clip.text)) for clip in clips]
         waves = [self._samples[clip.start : clip.start + clip.samples] for clip in clips]
         longest = -(-max(map(len, waves)) // HOP) * HOP
         padded = torch.zeros(len(clips), longest)

@@ -1,9 +1,8 @@
-"""The work of the stage `vits`: opens the prepared recordings, builds the networks, lets the engine train them."""
+"""The work of the stage `vits`: opens the prepared recordings, has the networks built, lets the engine train them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 import torch
@@ -15,12 +14,11 @@ from synctalk.pipeline.stage import Outcome, StageContext, StageResult
 from synctalk.training.engine import Engine
 from synctalk.training.pace import fit_into_hours
 from synctalk.training.plan import FitOutcome, Plan
-from synctalk.voice.corpus import Corpus, open_corpus
-from synctalk.voice.discriminator import Discriminator
+from synctalk.voice.corpus import open_corpus
 from synctalk.voice.trained import FACTS, STAGE
-from synctalk.voice.vits import WIDTHS, build_vits, vits_config
 from synctalk.voice.vits_data import VitsClips
 from synctalk.voice.vits_recipe import VitsRecipe
+from synctalk.voice.vits_start import leave_out_unspellable, start_vits
 from synctalk.voice.voicemodel import VoiceFacts
 
 PREVIEW = "preview.wav"
@@ -32,20 +30,21 @@ def train_vits(context: StageContext) -> StageResult:
     """Train a VITS voice.
 
     Raises:
-        InputError: The prepared recordings are missing or damaged, or too few.
+        InputError: The prepared recordings are missing or damaged, or too few, or the voice to start from does not fit.
         TrainingError, StorageError, StateError: As `Engine.fit`.
     """
     corpus, samples = open_corpus(context.workspace.voice)
     settings = context.settings.vits
-    config = vits_config(settings.size, rate_hz=corpus.rate_hz, speakers=len(corpus.speakers))
-    train, held_out = (VitsClips(corpus, samples, is_held_out=is_held_out) for is_held_out in (False, True))
+    start = start_vits(settings, corpus)
+    spelling = start.facts.spelling
+    fitting = leave_out_unspellable(corpus, spelling) if settings.initial else corpus
+    train, held_out = (VitsClips(fitting, samples, spelling, is_held_out=is_held_out) for is_held_out in (False, True))
 
     def make_recipe() -> VitsRecipe:
-        networks = build_vits(config), Discriminator(WIDTHS[settings.size].narrowing)
-        return VitsRecipe(*networks, settings, rate_hz=corpus.rate_hz)
+        return VitsRecipe(*start.build(), settings, rate_hz=corpus.rate_hz)
 
     plan = fit_into_hours(
-        _plan(context, corpus, config.to_dict()),
+        Plan.of_stage(STAGE, settings, context, facts={FACTS: msgspec.to_builtins(start.facts)}),
         context.settings.target_hours,
         make_recipe,
         (train, held_out),
@@ -63,35 +62,25 @@ def train_vits(context: StageContext) -> StageResult:
         journal=context.journal,
         progress=context.progress,
         lengths=train.lengths,
-        after_epoch=_preview(context, corpus, recipe.generator),
+        after_epoch=_preview(context, start.facts, recipe.generator),
     )
     outcome = engine.fit()
-    return StageResult(Outcome.FINISHED if outcome is FitOutcome.FINISHED else Outcome.INTERRUPTED, engine.best_figures)
+    summary = {"clips": len(fitting.clips), "left_out": len(corpus.clips) - len(fitting.clips), **engine.best_figures}
+    return StageResult(Outcome.FINISHED if outcome is FitOutcome.FINISHED else Outcome.INTERRUPTED, summary)
 
 
-def _plan(context: StageContext, corpus: Corpus, config: dict[str, Any]) -> Plan:
-    facts = VoiceFacts(
-        rate_hz=corpus.rate_hz,
-        language=corpus.language,
-        extra_signs=corpus.extra_signs,
-        speakers=corpus.speakers,
-        config=config,
-    )
-    return Plan.of_stage(STAGE, context.settings.vits, context, facts={FACTS: msgspec.to_builtins(facts)})
-
-
-def _preview(context: StageContext, corpus: Corpus, generator: VitsModel) -> Callable[[int], None] | None:
+def _preview(context: StageContext, facts: VoiceFacts, generator: VitsModel) -> Callable[[int], None] | None:
     """Speaks the sample text with the weights as they are when it is called."""
-    text = context.settings.voice.sample_text
-    if not text:
+    spelled = facts.spelling.encode(context.settings.voice.sample_text)
+    if spelled == facts.spelling.encode(""):
         return None
-    ids = torch.tensor([corpus.alphabet.encode(text)])
+    ids = torch.tensor([spelled])
     path = context.workspace.training(STAGE) / PREVIEW
 
     def speak(_epoch: int) -> None:
         with torch.inference_mode():
-            speaker = 0 if len(corpus.speakers) > 1 else None
+            speaker = 0 if len(facts.speakers) > 1 else None
             spoken = generator(ids.to(generator.device), speaker_id=speaker).waveform[0]
-        write_wav(path, spoken.float().cpu().numpy(), rate_hz=corpus.rate_hz)
+        write_wav(path, spoken.float().cpu().numpy(), rate_hz=facts.rate_hz)
 
     return speak

@@ -1,0 +1,88 @@
+"""`scripts/train_kokoro.py`: the older training of a Kokoro voice, now `synctalk run --line kokoro`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from synctalk.cli import main as synctalk
+from synctalk.errors import SynctalkError
+from synctalk.log import get_logger, start_console
+from synctalk.older.corpora import find_corpus
+
+SIZES: dict[str, dict[str, int]] = {
+    "small": {"layers": 4, "hidden_dim": 256, "ff_dim": 1024, "n_heads": 8, "batch_size": 8, "epochs": 10},
+    "medium": {"layers": 4, "hidden_dim": 384, "ff_dim": 1536, "n_heads": 8, "batch_size": 32, "epochs": 300},
+    "default": {"layers": 6, "hidden_dim": 512, "ff_dim": 2048, "n_heads": 8, "batch_size": 32, "epochs": 300},
+    "large": {"layers": 8, "hidden_dim": 768, "ff_dim": 3072, "n_heads": 12, "batch_size": 32, "epochs": 300},
+}
+_TEST_EPOCHS, _TEST_BATCH = 5, 4
+_log = get_logger(__name__)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The older flags; those that have no effect any more say so in their help."""
+    parser = argparse.ArgumentParser(
+        prog="train_kokoro.py", description="Train a transformer voice on recordings with MFA alignments."
+    )
+    parser.add_argument(
+        "-c", "--corpus", type=Path, default=Path("LJSpeech-1.1"),
+        help="recordings with metadata.csv, wavs/ and TextGrids, or a dataset (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("-o", "--output", help="has no effect: checkpoints are in checkpoint/NAME/kokoro")
+    parser.add_argument("-b", "--batch-size", type=int, help="clips per step (default: by --model-size)")
+    parser.add_argument("-e", "--epochs", type=int, help="target epochs (default: by --model-size)")
+    parser.add_argument("-lr", "--learning-rate", type=float, help="peak of the learning rate")
+    parser.add_argument("--save-every", type=int, help="has no effect: every epoch is saved, old ones are pruned")
+    parser.add_argument("-r", "--resume", help="has no effect: an interrupted training always continues")
+    parser.add_argument("--model-size", choices=sorted(SIZES), default="default", help="default: %(default)s")
+    parser.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto", help="default: auto")
+    parser.add_argument(
+        "--no-gradient-checkpointing", action="store_true",
+        help="has no effect: memory is saved only when it runs out",
+    )  # fmt: skip
+    parser.add_argument("--no-mixed-precision", action="store_true", help="compute in float32")
+    parser.add_argument(
+        "--test-mode", action="store_true", help=f"{_TEST_EPOCHS} epochs, at most {_TEST_BATCH} clips per step"
+    )
+    parser.add_argument("--enable-profiling", action="store_true", help="has no effect")
+    parser.add_argument("--wandb", action="store_true", help="has no effect, as the four below: nothing is sent")
+    for part in ("project", "entity", "name"):
+        parser.add_argument(f"--wandb-{part}", help="has no effect")
+    parser.add_argument("--wandb-tags", nargs="*", help="has no effect")
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Translate the older flags and run; returns the exit code."""
+    args = build_parser().parse_args(argv)
+    start_console()
+    try:
+        corpus = find_corpus(args.corpus)
+    except SynctalkError as error:
+        _log.error("train_kokoro.py: error: %s", error)
+        return int(error.exit_code)
+    words = ["run", "--root", str(corpus.root), "--line", "kokoro"]
+    words += ["--audio", str(corpus.audio)] if corpus.audio else []
+    for setting, value in _settings(args).items():
+        words += ["--set", f"{setting}={value}"] if value is not None else []
+    return synctalk([*words, "--", corpus.name])
+
+
+def _settings(args: argparse.Namespace) -> dict[str, object]:
+    size = SIZES[args.model_size]
+    batch_size = args.batch_size or size["batch_size"]
+    return {
+        "kokoro.hidden_dim": size["hidden_dim"],
+        "kokoro.n_encoder_layers": size["layers"],
+        "kokoro.n_decoder_layers": size["layers"],
+        "kokoro.n_heads": size["n_heads"],
+        "kokoro.encoder_ff_dim": size["ff_dim"],
+        "kokoro.decoder_ff_dim": size["ff_dim"],
+        "kokoro.batch_size": min(batch_size, _TEST_BATCH) if args.test_mode else batch_size,
+        "kokoro.epochs": _TEST_EPOCHS if args.test_mode else args.epochs or size["epochs"],
+        "kokoro.lr": args.learning_rate,
+        "runtime.device": None if args.device == "auto" else args.device,
+        "runtime.precision": "float32" if args.no_mixed_precision else None,
+    }
