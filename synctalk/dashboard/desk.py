@@ -15,6 +15,7 @@ from synctalk.dashboard.observation import Observatory
 from synctalk.dashboard.problems import NotFoundError
 from synctalk.dashboard.queue import QUEUE_FOLDER, Queue
 from synctalk.dashboard.sessions import Sessions
+from synctalk.dashboard.studio import Studio
 from synctalk.dashboard.system import SystemHistory
 from synctalk.dashboard.trash import Trash
 from synctalk.dashboard.uploads import Uploads
@@ -35,6 +36,7 @@ class Desk:
         dispatcher: Decides when.
         observatory: Sees what became of it.
         watch: Tells pages that are open what has changed.
+        studio: Takes wishes for what was trained.
         uploads: Takes files in.
         trash: What was deleted.
         sessions: Who may come in.
@@ -48,6 +50,7 @@ class Desk:
     dispatcher: Dispatcher
     observatory: Observatory
     watch: Watch
+    studio: Studio
     uploads: Uploads
     trash: Trash
     sessions: Sessions
@@ -84,17 +87,19 @@ def set_up_desk(
         StorageError: The disk refused.
     """
     root = files.make_folder(root).resolve()
+    confinement = Confinement(root)
     queue = Queue(root / QUEUE_FOLDER)
     launcher = Launcher(root, queue.log_folder, program=program)
     observatory = Observatory(root, queue)
     return Desk(
         root=root,
-        confinement=Confinement(root),
+        confinement=confinement,
         queue=queue,
         launcher=launcher,
         dispatcher=Dispatcher(root, queue, launcher, devices=find_devices() if devices is None else devices),
         observatory=observatory,
         watch=Watch(observatory, queue),
+        studio=Studio(root, confinement, queue),
         uploads=Uploads(root),
         trash=Trash(root),
         sessions=Sessions(token),

@@ -153,7 +153,7 @@ function drawUpload(dataset) {
     for (const [at, file] of [...files].entries()) {
       bar.hidden = false;
       told.textContent = `${file.name} (${at + 1} of ${files.length}, ${formatBytes(file.size)})`;
-      const placed = await attempt(() => send(dataset.name, file, (share) => { bar.value = share; }, replace.checked));
+      const placed = await attempt(() => send(dataset.name, file, (share) => { bar.value = share; }, { replace: replace.checked }));
       if (!placed) break;
       told.textContent = `${placed.files.length} ${placed.files.length === 1 ? "file is" : "files are"} in place`
         + (placed.left_out.length ? `; left out: ${placed.left_out.join("; ")}` : "");
