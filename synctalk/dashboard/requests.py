@@ -153,7 +153,7 @@ def check_options(workspace: Workspace, options: RunOptions) -> Settings:
         raise RefusedError("a training has at least one epoch")
     overrides: dict[str, object] = dict(parse_overrides(f"{name}={value}" for name, value in options.settings.items()))
     if options.epochs is not None:
-        overrides["main.epochs"] = options.epochs
+        overrides[f"{graph.last_training.name}.epochs"] = options.epochs
     settings = load_settings(workspace.settings_file, preset=options.preset, overrides=overrides)
     _check_paths(workspace.root.resolve(), settings, load_settings(workspace.settings_file, preset=options.preset))
     return settings
