@@ -13,7 +13,18 @@ from starlette.types import ASGIApp
 
 from synctalk import __version__
 from synctalk.dashboard import pages
-from synctalk.dashboard.api import answers, datasets, machine, older, results, runs, session, studio, uploads
+from synctalk.dashboard.api import (
+    answers,
+    datasets,
+    machine,
+    older,
+    recordings,
+    results,
+    runs,
+    session,
+    studio,
+    uploads,
+)
 from synctalk.dashboard.desk import Desk
 from synctalk.dashboard.security import Gate
 from synctalk.errors import SynctalkError
@@ -43,7 +54,7 @@ def build_app(desk: Desk, *, hosts: frozenset[str], is_loopback: bool) -> ASGIAp
         responses=answers.ERRORS,
     )
     app.state.desk = desk
-    for part in (session, datasets, uploads, runs, results, studio, machine):
+    for part in (session, datasets, uploads, recordings, runs, results, studio, machine):
         app.include_router(part.router, prefix=_PREFIX)
     app.include_router(older.router)
     app.include_router(pages.router)

@@ -42,6 +42,11 @@ CHANGES = [
     ("POST", "/api/v1/studio/talk", {"face": DATASET, "voice": DATASET, "text": "a"}),
     ("POST", "/api/v1/studio/export", {"dataset": DATASET}),
     ("POST", "/api/v1/queue/1/stop", None),
+    (
+        "PUT",
+        f"/api/v1/datasets/{DATASET}/recordings/row",
+        {"file": "metadata.csv", "line": 1, "before": "a", "after": "b"},
+    ),
     ("POST", "/clear_gpu_memory", None),
     ("POST", "/cleanup_cache", None),
     ("POST", "/stop_tensorboard", None),
