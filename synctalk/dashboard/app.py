@@ -1,4 +1,4 @@
-"""The web application: the interface, the pages, the gate before them, and the two loops beside them."""
+"""The web application: the interface, the pages, the gate before them, and the loops beside them."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ def build_app(desk: Desk, *, hosts: frozenset[str], is_loopback: bool) -> ASGIAp
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """While the server runs, the queue is looked after and the machine's load is noted."""
+    """While the server runs, the queue is looked after, the load is noted, and caches are kept small."""
     desk: Desk = app.state.desk
-    loops = [asyncio.create_task(desk.dispatcher.run()), asyncio.create_task(desk.system.run())]
+    loops = [asyncio.create_task(part.run()) for part in (desk.dispatcher, desk.system, desk.caches)]
     try:
         yield
     finally:

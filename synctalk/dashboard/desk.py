@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synctalk import files
+from synctalk.dashboard.caches import Caches
 from synctalk.dashboard.confinement import Confinement
 from synctalk.dashboard.devices import find_devices
 from synctalk.dashboard.dispatcher import Dispatcher
@@ -17,6 +18,7 @@ from synctalk.dashboard.queue import QUEUE_FOLDER, Queue
 from synctalk.dashboard.sessions import Sessions
 from synctalk.dashboard.studio import Studio
 from synctalk.dashboard.system import SystemHistory
+from synctalk.dashboard.tensorboard import TensorBoard
 from synctalk.dashboard.trash import Trash
 from synctalk.dashboard.uploads import Uploads
 from synctalk.dashboard.watch import Watch
@@ -40,6 +42,8 @@ class Desk:
         uploads: Takes files in.
         trash: What was deleted.
         sessions: Who may come in.
+        caches: What can be thrown away.
+        tensorboard: Beside the pages.
         system: How busy the machine was.
     """
 
@@ -54,6 +58,8 @@ class Desk:
     uploads: Uploads
     trash: Trash
     sessions: Sessions
+    caches: Caches
+    tensorboard: TensorBoard
     system: SystemHistory
 
     def workspace(self, name: str) -> Workspace:
@@ -103,5 +109,7 @@ def set_up_desk(
         uploads=Uploads(root),
         trash=Trash(root),
         sessions=Sessions(token),
+        caches=Caches(root),
+        tensorboard=TensorBoard(root, root / QUEUE_FOLDER / "tensorboard", is_guarded=token != ""),
         system=SystemHistory(root),
     )

@@ -50,6 +50,9 @@ CHANGES = [
     ("POST", "/clear_gpu_memory", None),
     ("POST", "/cleanup_cache", None),
     ("POST", "/stop_tensorboard", None),
+    ("POST", "/start_tensorboard", None),
+    ("POST", "/api/v1/system/tensorboard/start", None),
+    ("POST", "/api/v1/system/caches/clean", None),
 ]
 
 
@@ -423,6 +426,9 @@ def locked(locked_service: Service) -> Service:
         "/api/v1/events",
         "/",
         "/status",
+        "/api/v1/studio",
+        "/api/v1/studio/files/sounds/a.wav",
+        "/api/v1/system/logs",
         "/api/v1/openapi.json",
         "/static/../",
         "//login",

