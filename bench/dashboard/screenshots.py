@@ -21,7 +21,7 @@ PHONE = (390, 780)
 def main(root: Path, folder: Path) -> None:
     """Take them."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = sorted(path.name for path in (root / "dataset").iterdir() if path.is_dir())[0]
+    name = min(path.name for path in (root / "dataset").iterdir() if path.is_dir())
     shots = (
         ("dashboard-dataset.png", f"#/d/{name}", DESKTOP, "light"),
         ("dashboard-studio.png", "#/studio", DESKTOP, "light"),
@@ -45,7 +45,7 @@ def take(browser: Browser, address: str, path: Path, *, size: tuple[int, int], s
     for box in page.locator("#studio-made input[type=checkbox]").all()[:2]:
         box.check()
     page.wait_for_timeout(2500)
-    page.screenshot(path=path, full_page=True, clip=None)
+    page.screenshot(path=path, full_page=True)
     context.close()
     print(f"{path}: {path.stat().st_size} bytes" + ("" if path.stat().st_size <= MOST_BYTES else ", too large"))
 

@@ -71,7 +71,8 @@ def test_cache_that_is_a_link_is_left_alone(tmp_path: Path) -> None:
         "Authorization: Bearer SECRETSECRET", "token=SECRETSECRET", '"password": "SECRETSECRET"', "hf_SECRETSECRET1234",
         "https://anna:SECRETSECRET@example.org/x", "api_key: SECRETSECRET", "Cookie: SECRETSECRET",
         "-----BEGIN RSA PRIVATE KEY-----\nSECRETSECRET\n-----END RSA PRIVATE KEY-----", "sk-SECRETSECRET1234567",
-        "/" + "home/SECRETSECRET/x", "/Users/SECRETSECRET", "eyJSECRETSECRET.eyJhbGciOiJIUzI1.c2ln", "ghp_SECRETSECRET1234",
+        "/" + "home/SECRETSECRET/x", "/Users/SECRETSECRET", "eyJSECRETSECRET.eyJhbGciOiJIUzI1.c2ln",
+        "ghp_SECRETSECRET1234",
         "-----BEGIN PRIVATE KEY-----\nSECRETSECRET", "SECRETSECRET",
     ],
 )  # fmt: skip
