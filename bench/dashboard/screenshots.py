@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, sync_playwright
 from bench.dashboard.load import serving
 
 MOST_BYTES = 350_000
-DESKTOP = (1180, 820)
-PHONE = (390, 780)
+DESKTOP = (1180, 1270)
+PHONE = (390, 1270)
 
 
 def main(root: Path, folder: Path) -> None:
@@ -37,7 +37,7 @@ def main(root: Path, folder: Path) -> None:
 
 
 def take(browser: Browser, address: str, path: Path, *, size: tuple[int, int], scheme: str) -> None:
-    """One picture of a page that has come to rest."""
+    """One picture of the top of a page that has come to rest."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
     page = context.new_page()
     page.goto(address)
@@ -45,7 +45,7 @@ def take(browser: Browser, address: str, path: Path, *, size: tuple[int, int], s
     for box in page.locator("#studio-made input[type=checkbox]").all()[:2]:
         box.check()
     page.wait_for_timeout(2500)
-    page.screenshot(path=path, full_page=True)
+    page.screenshot(path=path)
     context.close()
     print(f"{path}: {path.stat().st_size} bytes" + ("" if path.stat().st_size <= MOST_BYTES else ", too large"))
 

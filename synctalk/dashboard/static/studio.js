@@ -13,6 +13,8 @@ const KINDS = [
   ["export", "A voice for other programs", "Piper, transformers or ONNX."],
 ];
 
+const MISSING = { speak: "No voice is trained yet.", talk: "This needs a trained face and a trained voice.", render: "No face is trained yet.", export: "No voice is trained yet." };
+
 const resultPath = (file) => `/api/v1/studio/files/${file.key.split("/").map(encodeURIComponent).join("/")}`;
 
 export class StudioView {
@@ -68,7 +70,7 @@ export class StudioView {
       h("fieldset", {}, h("legend", {}, "What shall be made?"), KINDS.map(([kind, title, told]) => h("label", { class: "choice" },
         h("input", { type: "radio", name: "kind", value: kind, id: `kind-${kind}`, checked: kind === this.kind, disabled: !isPossible[kind],
           onchange: () => { this.kind = kind; this.drawForm(); } }),
-        h("span", {}, h("strong", {}, title), h("br"), h("span", { class: "soft" }, told))))),
+        h("span", {}, h("strong", {}, title), h("br"), h("span", { class: "soft" }, isPossible[kind] ? told : MISSING[kind]))))),
       this.fields(),
       h("div", { class: "row" }, h("button", { class: "primary", id: "make" }, "Make it")));
     for (const [name, value] of Object.entries(kept)) {
@@ -158,7 +160,8 @@ export class StudioView {
     const chosen = made.filter((each) => this.chosen.has(idOf(each)));
     this.parts.made.hidden = !made.length;
     this.parts.compare.hidden = chosen.length < 2;
-    const players = h("div", { class: "cards" }, chosen.map((each) => h("figure", {}, player(each), h("figcaption", { class: "soft" }, describe(each)))));
+    const players = h("div", { class: "cards" }, chosen.map((each) => h("figure", {}, player(each),
+      each.provenance?.job.text && h("blockquote", {}, shortened(each.provenance.job.text)), h("p", { class: "soft" }, `${titleOf(each)} · ${originOf(each)}`))));
     const playAll = () => { for (const each of players.querySelectorAll("audio, video")) { each.currentTime = 0; each.play(); } };
     if (!this.parts.compare.hidden) {
       swap(this.parts.compare, h("div", { class: "row spread" }, h("h2", {}, "Side by side"),
@@ -178,9 +181,9 @@ export class StudioView {
     } });
     const { provenance } = each;
     return h("article", { class: "made" },
-      h("h3", {}, provenance ? `${TITLES[provenance.command]}: ${provenance.dataset}` : nameOf(each.files[0])),
+      h("h3", {}, titleOf(each)),
       player(each),
-      provenance?.job.text && h("blockquote", {}, provenance.job.text.length > 200 ? `${provenance.job.text.slice(0, 200)} …` : provenance.job.text),
+      provenance?.job.text && h("blockquote", {}, shortened(provenance.job.text)),
       h("p", { class: "soft" }, originOf(each)),
       h("div", { class: "row" }, each.files.map((file) => h("a", { class: "button small", href: `${resultPath(file)}`, download: nameOf(file) }, `${nameOf(file)} (${formatBytes(file.size)})`))),
       canCompare && h("label", { class: "row" }, box, "compare"));
@@ -189,6 +192,8 @@ export class StudioView {
 
 const idOf = (each) => each.id || each.files[0].key;
 const nameOf = (file) => file.names.at(-1);
+const shortened = (text) => (text.length > 200 ? `${text.slice(0, 200)} …` : text);
+const titleOf = ({ provenance, files }) => (provenance ? `${TITLES[provenance.command]}: ${provenance.dataset}` : nameOf(files[0]));
 
 function describe(each) {
   const text = each.provenance?.job.text ?? "";
@@ -215,7 +220,7 @@ function player(each) {
   const file = each.files.find((found) => /^(video|audio)\//.test(found.kind));
   if (!file) return null;
   const kind = file.kind.startsWith("video/") ? "video" : "audio";
-  return h(kind, { controls: true, preload: kind === "video" ? "metadata" : "none", src: `${resultPath(file)}?v=${file.modified}` });
+  return h(kind, { controls: true, preload: "metadata", src: `${resultPath(file)}?v=${file.modified}` });
 }
 
 function choice(name, title, options) {

@@ -43,7 +43,7 @@ export class SystemView {
         h("p", { class: "soft" }, `synctalk ${machine.synctalk}, Python ${machine.python}, ${machine.system}, ${machine.processors} processors, trains on ${told.devices.join(", ")}`),
         h("div", { class: "row" }, h("button", { id: "doctor", onclick: () => this.examine() }, "Check the installation"),
           h("a", { class: "button", id: "logs", href: "/api/v1/system/logs", download: "synctalk-logs.zip" }, "Download all logs")),
-        h("p", { class: "soft" }, "The logs come with versions and findings, without recordings, texts or secrets."), this.findings);
+        h("p", { class: "soft after" }, "The logs come with versions and findings, without recordings, texts or secrets."), this.findings);
     }
   }
 
@@ -62,7 +62,7 @@ export class SystemView {
       h("p", { class: "soft" }, `${formatBytes(size)} of at most ${formatBytes(told.limit_bytes)}. At 80 % the least recently used goes; nothing that is in use does.`),
       h("table", {}, told.caches.map((each) => h("tr", {}, h("td", {}, each.name), h("td", { class: "soft" }, each.told),
         h("td", {}, formatBytes(each.size)), h("td", { class: "soft" }, `${each.entries} ${each.entries === 1 ? "entry" : "entries"}`)))),
-      h("button", { class: "small", id: "clean", disabled: !size, onclick: async () => {
+      h("button", { class: "small after", id: "clean", disabled: !size, onclick: async () => {
         const cleaned = await attempt(() => ask("POST", "/system/caches/clean"));
         if (cleaned) say(`${formatBytes(cleaned.size)} are free again`);
         this.readCaches();

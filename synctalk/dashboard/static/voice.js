@@ -26,7 +26,7 @@ function drawReport(report) {
   return [
     h("div", { class: "row spread" }, h("h2", {}, "How good the recordings are"),
       h("span", { class: `chip ${VERDICTS[report.verdict] ?? ""}` }, report.verdict)),
-    h("table", {}, (report.findings ?? []).map((finding) => h("tr", {},
+    h("table", { class: "findings" }, (report.findings ?? []).map((finding) => h("tr", {},
       h("td", {}, h("strong", {}, finding.name)),
       h("td", {}, h("span", { class: `chip ${VERDICTS[finding.verdict] ?? ""}` }, finding.verdict)),
       h("td", { class: "soft" }, finding.text || `${formatFigure(finding.value)} ${finding.unit}`, finding.advice && h("div", {}, finding.advice))))),
