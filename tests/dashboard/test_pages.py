@@ -132,12 +132,12 @@ def test_whole_way_from_the_first_visit_over_a_killed_server_to_a_file_in_hand(b
             page.wait_for_selector("#stop")
             page.click("#stop")
             page.wait_for_selector("#continue")
-            hear_and_save(page, second, tmp_path)
+            assert hear_and_save(page, second, tmp_path)[:4] == b"RIFF"
     page.context.close()
 
 
-def hear_and_save(page: Any, service: Service, folder: Path) -> None:
-    """Let a voice say something in the studio, play it and save it."""
+def hear_and_save(page: Any, service: Service, folder: Path) -> bytes:
+    """Let a voice say something in the studio, play it and save it; the bytes of what was saved."""
     trained = service.root / "checkpoint" / "anna" / "vits"
     trained.mkdir()
     (trained / "best.pth").write_bytes(b"x")
@@ -150,7 +150,7 @@ def hear_and_save(page: Any, service: Service, folder: Path) -> None:
     with page.expect_download() as waiting:
         page.click("#studio-made a[download]")
     waiting.value.save_as(folder / "saved.wav")
-    assert (folder / "saved.wav").read_bytes()[:4] == b"RIFF"
+    return (folder / "saved.wav").read_bytes()
 
 
 def test_row_of_a_listing_is_put_right_in_the_page(page: Any, fresh: Service) -> None:

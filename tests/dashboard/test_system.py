@@ -16,8 +16,11 @@ from hypothesis import strategies as st
 from service import Service
 
 from synctalk.dashboard.caches import Caches
-from synctalk.dashboard.logbundle import without_secrets
+from synctalk.dashboard.confinement import Confinement
+from synctalk.dashboard.jobs import Job
+from synctalk.dashboard.logbundle import bundle_logs, without_secrets
 from synctalk.dashboard.problems import ForbiddenError
+from synctalk.dashboard.requests import RunOptions, new_request
 from synctalk.dashboard.tensorboard import TensorBoard
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -86,31 +89,27 @@ def test_ordinary_words_stay(text: str) -> None:
     assert without_secrets(f"epoch 3 of main: {text}").startswith("epoch 3 of main: ")
 
 
-def test_bundle_holds_logs_and_states_but_no_text_secret_or_linked_file(service: Service) -> None:
-    name = "bundled"
-    service.post("/datasets", {"name": name})
-    folder = service.root / "dataset" / name
-    (folder / "logs").mkdir()
+def test_bundle_holds_logs_and_states_but_no_text_secret_or_linked_file(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    folder = root / "dataset" / "anna"
+    (folder / "logs").mkdir(parents=True)
     (folder / "logs" / "main.log").write_text("epoch 1\nWANDB_API_KEY=abcdefabcdef0123\n")
-    (service.root.parent / "bundle-secret.txt").write_text("linked secret")
-    (folder / "logs" / "evil.log").symlink_to(service.root.parent / "bundle-secret.txt")
+    (tmp_path / "elsewhere.txt").write_text("linked secret")
+    (folder / "logs" / "evil.log").symlink_to(tmp_path / "elsewhere.txt")
     (folder / "source.mp4").write_bytes(b"a recording")
-    (service.root / "checkpoint" / name / "vits").mkdir(parents=True)
-    (service.root / "checkpoint" / name / "vits" / "best.pth").write_bytes(b"weights")
-    asked = service.post("/studio/speak", {"dataset": name, "text": "my private words"})
-    service.until(
-        lambda: next(each for each in service.get("/studio")["requests"] if each["id"] == asked["id"])["ending"]
-    )
-    answer = service.ask("GET", "/api/v1/system/logs")
-    assert answer.headers["content-type"] == "application/zip"
-    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+    (root / "dataset" / "linked").symlink_to(tmp_path)
+    request = new_request("anna", RunOptions(), command="speak", job=Job(text="my private words"))
+    put(root, f".queue/logs/{request.id}.log", size=300_000, age_s=0)
+    content = bundle_logs(Confinement(root), [request], [{"subject": "ffmpeg", "is_good": True}])
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
         texts = {member: archive.read(member).decode() for member in archive.namelist()}
-    assert texts[f"datasets/{name}/main.log"].startswith("epoch 1\n")
+    assert texts["datasets/anna/main.log"].startswith("epoch 1\n")
     assert json.loads(texts["about.json"])["synctalk"]
-    assert isinstance(json.loads(texts["doctor.json"]), list)
-    assert f"queue/{asked['id']}.json" in texts
+    assert json.loads(texts["doctor.json"]) == [{"subject": "ffmpeg", "is_good": True}]
+    assert json.loads(texts[f"queue/{request.id}.json"])["job"]["text"] == "(16 characters)"
+    assert len(texts[f"queue/{request.id}.log"]) == 256 << 10
     whole = "\n".join(texts.values())
-    for secret in ("abcdefabcdef0123", "linked secret", "my private words", "weights", "a recording"):
+    for secret in ("abcdefabcdef0123", "linked secret", "my private words", "a recording"):
         assert secret not in whole
 
 

@@ -10,6 +10,7 @@ from synctalk.dashboard.caches import LIMIT_BYTES
 from synctalk.dashboard.checkup import examine
 from synctalk.dashboard.logbundle import bundle_logs
 from synctalk.dashboard.system import describe_machine
+from synctalk.errors import StageError
 
 router = APIRouter(tags=["system"])
 
@@ -49,7 +50,10 @@ def clean_caches(desk: AtDesk) -> Response:
 @router.get("/system/logs", response_class=Response)
 def download_logs(desk: AtDesk) -> Response:
     """Logs, states, versions and the doctor's findings as one archive, without secrets."""
-    findings = examine(desk.root, program=desk.launcher.program)
+    try:
+        findings = examine(desk.root, program=desk.launcher.program)
+    except StageError as error:  # that the doctor is ill is a finding, too
+        findings = [error.message]
     content = bundle_logs(desk.confinement, desk.queue.all(), findings)
     headers = {"content-disposition": 'attachment; filename="synctalk-logs.zip"'}
     return Response(content, 200, headers, media_type="application/zip")

@@ -188,7 +188,7 @@ function drawUpload(dataset) {
 function drawStart(dataset) {
   if (["running", "waiting"].includes(dataset.status) || !(dataset.has_source || dataset.has_recordings || dataset.stages.some((stage) => stage.status !== "pending"))) return null;
   const isBegun = dataset.stages.some((stage) => stage.status === "done");
-  return isBegun ? h("details", {}, h("summary", {}, "Train again"), startForm(dataset)) : [h("h2", {}, "2. Train"), startForm(dataset)];
+  return isBegun ? h("details", {}, h("summary", {}, dataset.stages.every((stage) => stage.status === "done") ? "Train again" : "Train on"), startForm(dataset)) : [h("h2", {}, "2. Train"), startForm(dataset)];
 }
 
 function drawStages(dataset) {
