@@ -44,7 +44,7 @@ _LOOKS_SECRET = (
         rf"\1{_GONE}",
     ),
     (re.compile(r"\b(?:hf_|ghp_|gho_|github_pat_|sk-|xox[abp]-|AKIA|AIza)[A-Za-z0-9_-]{8,}"), _GONE),
-    (re.compile(r"(\w+://)[^/\s:@]+:[^/\s@]+@"), rf"\1{_GONE}@"),
+    (re.compile(r"(\b\w{1,20}://)[^/\s:@]{1,200}:[^/\s@]{1,200}@"), rf"\1{_GONE}@"),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), _GONE),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), _GONE),
     (re.compile(r"/(?:home|Users)/[^/\s\"']+|/root(?=/|\b)"), "~"),
