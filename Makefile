@@ -19,12 +19,13 @@ APART := mediapipe opencv-contrib-python-headless
 APART_LINES := ^(mediapipe|opencv-contrib-python-headless)==
 
 .PHONY: help demo test test-slow chaos chaos-full bench-snapshots bench-orchestration bench-dashboard check lint types floors docs format
-.PHONY: setup clean usable-python serve
+.PHONY: setup clean usable-python serve test-browser screenshots
 
 help:
 	@echo "make demo       draw a presenter, train on it, make it say something new (minutes)"
 	@echo "make serve      open the web pages: upload, train, watch, download"
 	@echo "make test       run the tests (make test-slow: the long ones)"
+	@echo "make test-browser   the web pages in Chromium, where there is one (a minute)"
 	@echo "make chaos      kill, cut the power, damage and refuse at random (minutes; make chaos-full: hours)"
 	@echo "make check      format, lint, types, import floors, docs"
 	@echo "make bench-snapshots  what a snapshot costs, beside torch.save and Lightning"
@@ -67,6 +68,17 @@ bench-dashboard: $(READY)
 	@$(BIN)/python -m bench.dashboard.load
 
 check: lint types floors docs
+
+# What drives the browser is installed apart, so that nothing here ever depends on it; without a browser the tests skip.
+BROWSER := .cache/browser
+test-browser: $(READY)
+	@test -d $(BROWSER)/playwright || timeout 60 $(INSTALL) --no-deps --target $(BROWSER) \
+	  --requirement tests/dashboard/browser.txt || echo "Playwright cannot be installed here; the browser tests are skipped"
+	@PYTHONPATH=$(BROWSER) $(BIN)/python -m pytest -p no:xdist -m browser -rs tests/dashboard
+
+# The pictures of docs/dashboard.md, from what lies at ROOT: make screenshots ROOT=/path/with/trainings
+screenshots: $(READY)
+	@PYTHONPATH=$(BROWSER) $(BIN)/python -m bench.dashboard.screenshots "$(ROOT)" docs/images
 
 lint: $(READY)
 	@$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""The web application: the interface, the pages, the gate before them, and the two loops beside them."""
+"""The web application: the interface, the pages, the gate before them, and the loops beside them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,18 @@ from starlette.types import ASGIApp
 
 from synctalk import __version__
 from synctalk.dashboard import pages
-from synctalk.dashboard.api import answers, datasets, machine, older, results, runs, session, uploads
+from synctalk.dashboard.api import (
+    answers,
+    datasets,
+    machine,
+    older,
+    recordings,
+    results,
+    runs,
+    session,
+    studio,
+    uploads,
+)
 from synctalk.dashboard.desk import Desk
 from synctalk.dashboard.security import Gate
 from synctalk.errors import SynctalkError
@@ -43,7 +54,7 @@ def build_app(desk: Desk, *, hosts: frozenset[str], is_loopback: bool) -> ASGIAp
         responses=answers.ERRORS,
     )
     app.state.desk = desk
-    for part in (session, datasets, uploads, runs, results, machine):
+    for part in (session, datasets, uploads, recordings, runs, results, studio, machine):
         app.include_router(part.router, prefix=_PREFIX)
     app.include_router(older.router)
     app.include_router(pages.router)
@@ -56,9 +67,9 @@ def build_app(desk: Desk, *, hosts: frozenset[str], is_loopback: bool) -> ASGIAp
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """While the server runs, the queue is looked after and the machine's load is noted."""
+    """While the server runs, the queue is looked after, the load is noted, and caches are kept small."""
     desk: Desk = app.state.desk
-    loops = [asyncio.create_task(desk.dispatcher.run()), asyncio.create_task(desk.system.run())]
+    loops = [asyncio.create_task(part.run()) for part in (desk.dispatcher, desk.system, desk.caches)]
     try:
         yield
     finally:

@@ -6,6 +6,8 @@ import os
 import signal
 from pathlib import Path
 
+from synctalk.dashboard.creations import made_files
+from synctalk.dashboard.jobs import job_folder
 from synctalk.dashboard.requests import Ending, Outcome, Request
 from synctalk.errors import ExitCode, StateError
 from synctalk.state import Record, Status, read_state, utc_now
@@ -14,6 +16,7 @@ from synctalk.workspace import Workspace
 _TAIL_BYTES = 8192
 _ERROR = "synctalk: error: "
 _HINT = "hint: "
+_AGAIN = "ask for it again"
 _OUTCOMES = {
     ExitCode.DONE: Outcome.DONE,
     ExitCode.INTERRUPTED: Outcome.INTERRUPTED,
@@ -33,16 +36,31 @@ def conclude(request: Request, workspace: Workspace, *, exit_code: int | None, l
         log_file: What it printed.
     """
     message, hint = _last_error(log_file)
-    if exit_code is None:
+    if exit_code is None and request.is_job:
+        # Everything that is made appears whole or not at all.
+        outcome = (
+            Outcome.FAILED
+            if message
+            else Outcome.DONE
+            if made_files(job_folder(workspace.root, request.id))
+            else Outcome.KILLED
+        )
+    elif exit_code is None:
         outcome = _outcome_of(_stages(workspace), request, is_error_told=bool(message))
     else:
         outcome = _outcome_of_code(exit_code)
     if outcome is Outcome.DONE:
         return Ending(at=utc_now(), outcome=outcome, exit_code=exit_code)
     if outcome is Outcome.INTERRUPTED:
-        message, hint = "it was stopped; nothing is lost", "press Continue to go on from there"
+        message, hint = (
+            "it was stopped; nothing is lost",
+            _AGAIN if request.is_job else "press Continue to go on from there",
+        )
     elif outcome is Outcome.KILLED:
-        message, hint = _describe_kill(exit_code), "press Continue: it goes on from the last commit"
+        message, hint = (
+            _describe_kill(exit_code),
+            _AGAIN if request.is_job else "press Continue: it goes on from the last commit",
+        )
     return Ending(
         at=utc_now(), outcome=outcome, exit_code=exit_code, message=message or "it ended without a word", hint=hint
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synctalk import files
+from synctalk.dashboard.caches import Caches
 from synctalk.dashboard.confinement import Confinement
 from synctalk.dashboard.devices import find_devices
 from synctalk.dashboard.dispatcher import Dispatcher
@@ -15,7 +16,9 @@ from synctalk.dashboard.observation import Observatory
 from synctalk.dashboard.problems import NotFoundError
 from synctalk.dashboard.queue import QUEUE_FOLDER, Queue
 from synctalk.dashboard.sessions import Sessions
+from synctalk.dashboard.studio import Studio
 from synctalk.dashboard.system import SystemHistory
+from synctalk.dashboard.tensorboard import TensorBoard
 from synctalk.dashboard.trash import Trash
 from synctalk.dashboard.uploads import Uploads
 from synctalk.dashboard.watch import Watch
@@ -35,9 +38,12 @@ class Desk:
         dispatcher: Decides when.
         observatory: Sees what became of it.
         watch: Tells pages that are open what has changed.
+        studio: Takes wishes for what was trained.
         uploads: Takes files in.
         trash: What was deleted.
         sessions: Who may come in.
+        caches: What can be thrown away.
+        tensorboard: Beside the pages.
         system: How busy the machine was.
     """
 
@@ -48,9 +54,12 @@ class Desk:
     dispatcher: Dispatcher
     observatory: Observatory
     watch: Watch
+    studio: Studio
     uploads: Uploads
     trash: Trash
     sessions: Sessions
+    caches: Caches
+    tensorboard: TensorBoard
     system: SystemHistory
 
     def workspace(self, name: str) -> Workspace:
@@ -84,19 +93,23 @@ def set_up_desk(
         StorageError: The disk refused.
     """
     root = files.make_folder(root).resolve()
+    confinement = Confinement(root)
     queue = Queue(root / QUEUE_FOLDER)
     launcher = Launcher(root, queue.log_folder, program=program)
     observatory = Observatory(root, queue)
     return Desk(
         root=root,
-        confinement=Confinement(root),
+        confinement=confinement,
         queue=queue,
         launcher=launcher,
         dispatcher=Dispatcher(root, queue, launcher, devices=find_devices() if devices is None else devices),
         observatory=observatory,
         watch=Watch(observatory, queue),
+        studio=Studio(root, confinement, queue),
         uploads=Uploads(root),
         trash=Trash(root),
         sessions=Sessions(token),
+        caches=Caches(root),
+        tensorboard=TensorBoard(root, root / QUEUE_FOLDER / "tensorboard", is_guarded=token != ""),
         system=SystemHistory(root),
     )

@@ -6,6 +6,8 @@ from pathlib import Path
 
 _CARDS = Path("/proc/driver/nvidia/gpus")
 CPU = "cpu"
+BESIDE = "cpu, beside the trainings"
+"""Where something is made while every graphics card trains, or there is none."""
 
 
 def find_devices(cards: Path = _CARDS) -> list[str]:
@@ -19,4 +21,6 @@ def find_devices(cards: Path = _CARDS) -> list[str]:
 
 def environment_of(device: str) -> dict[str, str]:
     """The variables that keep a process to its device."""
+    if device == BESIDE:
+        return {"CUDA_VISIBLE_DEVICES": ""}
     return {"CUDA_VISIBLE_DEVICES": device.removeprefix("cuda:")} if device.startswith("cuda:") else {}

@@ -19,7 +19,7 @@ import msgspec
 
 from synctalk.catalogue import find_datasets
 from synctalk.dashboard.conclusion import conclude
-from synctalk.dashboard.devices import environment_of
+from synctalk.dashboard.devices import BESIDE, CPU, environment_of
 from synctalk.dashboard.launcher import Launcher
 from synctalk.dashboard.queue import Queue
 from synctalk.dashboard.requests import Ending, Outcome, Request
@@ -35,7 +35,7 @@ _log = get_logger(__name__)
 
 
 class Dispatcher:
-    """Carries out a queue, one run per device at a time.
+    """Carries out a queue: one run per device at a time, and beside them one thing to be made with what was trained.
 
     Args:
         root: The folder with dataset/.
@@ -90,14 +90,16 @@ class Dispatcher:
             return
         held = self._held_datasets()
         under_way = self._queue.under_way()
-        strangers = held.keys() - {request.dataset for request in under_way}
+        strangers = held.keys() - {request.dataset for request in under_way if not request.is_job}
         # A run from a terminal does not say where it computes; each is taken for one on the first free device.
         free = [device for device in self.devices if device not in {request.device for request in under_way}]
         free = free[len(strangers) :]
+        is_making = any(request.is_job for request in under_way)
         for request in waiting:
-            if not free:
-                return
-            if request.dataset not in held:
+            if request.is_job and not is_making:
+                is_making = True
+                self._start(request, free.pop(0) if free and free[0] != CPU else BESIDE)
+            elif not request.is_job and free and request.dataset not in held:
                 self._start(request, free.pop(0))
 
     def _start(self, request: Request, device: str) -> None:

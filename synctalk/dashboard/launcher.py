@@ -74,7 +74,7 @@ class Launcher:
         finally:
             os.close(output)
         self._children[child.pid] = child
-        return _identify(child.pid, " ".join(words))
+        return identify(child.pid, " ".join(words))
 
     def exit_code(self, worker: Holder) -> int | None:
         """How a process ended that this launcher started; None while it runs and for all others."""
@@ -92,7 +92,7 @@ class Launcher:
             with contextlib.suppress(OSError):
                 pid = int(folder.name)
                 if mark in (folder / "environ").read_bytes().split(b"\0") and os.getsid(pid) == pid:
-                    return _identify(pid, " ".join(request.words(self._root)))
+                    return identify(pid, " ".join(request.words(self._root)))
         return None
 
 
@@ -103,7 +103,8 @@ def ask_to_stop(worker: Holder) -> None:
             os.kill(worker.pid, signal.SIGTERM)
 
 
-def _identify(pid: int, command: str) -> Holder:
+def identify(pid: int, command: str) -> Holder:
+    """A process that was just started, so that it can be told from a later one with its number."""
     return Holder(
         pid=pid,
         start_token=read_start_token(pid),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from synctalk.catalogue import find_datasets, find_videos
+from synctalk.catalogue import find_datasets, find_videos, guess_line
 from synctalk.dashboard.problems import NotFoundError
 from synctalk.dashboard.queue import Queue
 from synctalk.dashboard.requests import Ending, Outcome, Request
@@ -65,7 +65,8 @@ class DatasetView(msgspec.Struct, frozen=True, kw_only=True):
         live: What the running stage published last; None when nothing runs.
         worker_pid: The process that works on it; 0 when none does.
         request: What was asked last from the pages.
-        has_source: Whether a recording is there.
+        has_source: Whether a video is there.
+        has_recordings: Whether recordings of a voice are there.
         trouble: What went wrong and what helps, when it failed or was killed.
         notes: What is wrong with its files, in sentences.
     """
@@ -78,6 +79,7 @@ class DatasetView(msgspec.Struct, frozen=True, kw_only=True):
     worker_pid: int = 0
     request: Request | None = None
     has_source: bool = False
+    has_recordings: bool = False
     trouble: Trouble | None = None
     notes: list[str] = []
 
@@ -116,13 +118,15 @@ class _Place:
     def _view(self, request: Request | None) -> DatasetView:
         workspace, (records, notes) = self.workspace, self.records[1]
         holder = find_live_holder(workspace.lock_file)
-        line = _line_of(request, records)
+        guess = guess_line(workspace.dataset)
+        line = _line_of(request, records, guess)
+        has_recordings = guess == "voice" or (workspace.dataset / "recordings").is_dir()
         stages = [
             _stage_view(stage.name, records.get(stage.name, Record()), holder, is_training=stage.is_training)
             for stage in LINES[line].stages
         ]
         has_source = bool(find_videos(workspace.dataset))
-        status = _status_of(stages, holder, request, has_source=has_source)
+        status = _status_of(stages, holder, request, has_source=has_source or has_recordings)
         return DatasetView(
             name=workspace.name,
             line=line,
@@ -133,6 +137,7 @@ class _Place:
             worker_pid=holder.pid if holder else 0,
             request=request,
             has_source=has_source,
+            has_recordings=has_recordings,
             notes=notes,
         )
 
@@ -199,11 +204,11 @@ def _read_records(path: Path) -> tuple[dict[str, Record], list[str]]:
     return loaded.state.stages, loaded.notes
 
 
-def _line_of(request: Request | None, records: dict[str, Record]) -> str:
-    """The line a dataset belongs to: the one asked for, else the one that knows the most of its records."""
+def _line_of(request: Request | None, records: dict[str, Record], guess: str) -> str:
+    """The line a dataset belongs to: the one asked for, the one that knows the most of its records, or a guess."""
     if request is not None and request.options.line in LINES:
         return request.options.line
-    return max(LINES, key=lambda line: len(records.keys() & {*LINES[line].names}))
+    return max(LINES, key=lambda line: (len(records.keys() & {*LINES[line].names}), line == guess))
 
 
 def _stage_view(name: str, record: Record, holder: Holder | None, *, is_training: bool) -> StageView:

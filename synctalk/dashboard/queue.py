@@ -87,28 +87,30 @@ class Queue:
         return found
 
     def latest(self) -> dict[str, Request]:
-        """What was asked last, for each dataset; not to be changed."""
+        """Which run was asked last, for each dataset; not to be changed."""
         with self._guard:
             if self._latest is None:
                 self._latest = {
-                    each.dataset: each for each in sorted(self._requests.values(), key=lambda each: each.id)
+                    each.dataset: each
+                    for each in sorted(self._requests.values(), key=lambda each: each.id)
+                    if not each.is_job
                 }
             return self._latest
 
     def latest_of(self, dataset: str) -> Request | None:
-        """What was asked last for a dataset."""
+        """Which run was asked last for a dataset."""
         return self.latest().get(dataset)
 
     def add(self, request: Request) -> Request:
         """Put a request at the end.
 
         Raises:
-            ConflictError: One for the same dataset waits or is under way, or too many wait.
+            ConflictError: A run of the same dataset waits or is under way, or too many wait.
             StorageError: The disk refused.
         """
         with self._guard:
             active = [other for other in self._requests.values() if other.ending is None]
-            if any(other.dataset == request.dataset for other in active):
+            if not request.is_job and any(other.dataset == request.dataset and not other.is_job for other in active):
                 raise ConflictError(
                     f"{request.dataset!r} is in the queue already", hint="wait for it, stop it, or take it out first"
                 )
@@ -129,6 +131,11 @@ class Queue:
             files.write_json(self._file_of(request.id), request)
             self._requests[request.id] = request
             self._latest = None
+
+    def is_wanted(self, dataset: str) -> bool:
+        """Whether something of a dataset waits or is under way."""
+        with self._guard:
+            return any(each.ending is None and _needs(each, dataset) for each in self._requests.values())
 
     def end(self, request: Request, ending: Ending) -> None:
         """Keep how a request ended.
@@ -182,6 +189,10 @@ class Queue:
 
     def _file_of(self, request_id: str) -> Path:
         return self._folder / f"{request_id}.json"
+
+
+def _needs(request: Request, dataset: str) -> bool:
+    return dataset in {request.dataset, request.job.voice if request.job else ""}
 
 
 def _order(request: Request) -> tuple[int, int, str]:

@@ -20,6 +20,7 @@ from typing import Literal
 import msgspec
 
 from synctalk.config import Settings, load_settings, parse_overrides
+from synctalk.dashboard.jobs import Job, JobCommand, job_folder, job_words
 from synctalk.dashboard.problems import ForbiddenError, RefusedError
 from synctalk.holder import Holder
 from synctalk.lines import find_line
@@ -29,7 +30,7 @@ from synctalk.workspace import Workspace
 SCHEMA_VERSION = 1
 DEMO_DATASET = "presenter"
 """The dataset that `synctalk demo` makes."""
-Command = Literal["run", "demo"]
+Command = Literal["run", "demo"] | JobCommand
 Value = str | int | float
 _NO_PATHS = {"prepare.language", "voice.sample_text"}
 
@@ -90,6 +91,7 @@ class Request(msgspec.Struct, kw_only=True):
     command: Command = "run"
     dataset: str
     options: RunOptions = RunOptions()
+    job: Job | None = None
     position: int = 0
     submitted_at: str = ""
     device: str = ""
@@ -107,20 +109,29 @@ class Request(msgspec.Struct, kw_only=True):
         """Whether it was started and has not ended, as far as the queue knows."""
         return bool(self.launched_at) and self.ending is None
 
+    @property
+    def is_job(self) -> bool:
+        """Whether something is made with what was trained; it takes no dataset for itself."""
+        return self.job is not None
+
     def words(self, root: Path) -> list[str]:
         """The words after `synctalk`."""
         if self.command == "demo":
             return ["demo", f"--root={root}"]
+        if self.command != "run":
+            job = self.job or Job()
+            return job_words(self.command, self.dataset, job, root=root, folder=job_folder(root, self.id))
         return ["run", f"--root={root}", *self.options.words(), "--", self.dataset]
 
 
-def new_request(dataset: str, options: RunOptions, *, command: Command = "run") -> Request:
+def new_request(dataset: str, options: RunOptions, *, command: Command = "run", job: Job | None = None) -> Request:
     """A request that was not queued yet; ids sort by time."""
     return Request(
         id=f"{time.time_ns() // 1000:015x}{secrets.token_hex(4)}",
         command=command,
         dataset=dataset,
         options=options,
+        job=job,
         submitted_at=utc_now(),
     )
 
@@ -142,7 +153,7 @@ def check_options(workspace: Workspace, options: RunOptions) -> Settings:
         raise RefusedError("a training has at least one epoch")
     overrides: dict[str, object] = dict(parse_overrides(f"{name}={value}" for name, value in options.settings.items()))
     if options.epochs is not None:
-        overrides["main.epochs"] = options.epochs
+        overrides[f"{graph.last_training.name}.epochs"] = options.epochs
     settings = load_settings(workspace.settings_file, preset=options.preset, overrides=overrides)
     _check_paths(workspace.root.resolve(), settings, load_settings(workspace.settings_file, preset=options.preset))
     return settings

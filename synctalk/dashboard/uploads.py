@@ -4,8 +4,7 @@
     .uploads/<id>/content         what has arrived; its length says from where to go on
     .uploads/<id>/extracted/      an archive being taken apart
 
-A recording with pictures becomes `dataset/NAME/source.*`; sound, tables and the content of archives go to
-`dataset/NAME/recordings/`. Nothing that comes in is ever executed or unpickled.
+Where a whole one goes: see `synctalk/dashboard/placement.py`. Nothing that comes in is ever executed or unpickled.
 """
 
 from __future__ import annotations
@@ -24,49 +23,20 @@ from pathlib import Path
 import msgspec
 
 from synctalk import files
-from synctalk.catalogue import find_videos
-from synctalk.dashboard.extraction import Limits, checked_file_name, extract, free_bytes
+from synctalk.dashboard.extraction import checked_file_name, free_bytes
+from synctalk.dashboard.placement import KEPT_FREE_BYTES, LONGEST_BYTES, Arrived, Purpose, Upload, place
 from synctalk.dashboard.problems import ConflictError, NotFoundError, RefusedError, TooLargeError
-from synctalk.dashboard.sniffing import ARCHIVE, HEAD_BYTES, VIDEO, sniff
-from synctalk.lock import DatasetLock
+from synctalk.dashboard.sniffing import HEAD_BYTES, sniff
 from synctalk.state import utc_now
 from synctalk.workspace import Workspace
 
 UPLOAD_FOLDER = ".uploads"
-RECORDINGS = "recordings"
-LONGEST_BYTES = 20 << 30
-KEPT_FREE_BYTES = 1 << 30
 _MOST_OPEN = 10_000
+_DEEPEST = 8
 _KEPT_S = 7 * 86400
 _PIECE_BYTES = 1 << 20
 _CONTENT_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
-
-
-class Upload(msgspec.Struct, frozen=True, kw_only=True):
-    """One announced file.
-
-    Attributes:
-        id: Its id.
-        dataset: For which dataset.
-        name: The file's name.
-        size: How long it will be, in bytes.
-        begun_at: When it was announced.
-    """
-
-    id: str
-    dataset: str
-    name: str
-    size: int
-    begun_at: str
-
-
-class Arrived(msgspec.Struct, frozen=True):
-    """What became of a finished upload: where its files are below the root, and what was left out with reasons."""
-
-    kind: str
-    files: list[str]
-    left_out: list[str]
 
 
 class Uploads:
@@ -82,8 +52,17 @@ class Uploads:
         self._guard = threading.Lock()
         self._busy: set[str] = set()
 
-    def begin(self, workspace: Workspace, name: str, size: int) -> Upload:
+    def begin(
+        self, workspace: Workspace, name: str, size: int, *, folder: str = "", purpose: Purpose = "dataset"
+    ) -> Upload:
         """Announce a file.
+
+        Args:
+            workspace: For which dataset.
+            name: The file's name.
+            size: How long it will be, in bytes.
+            folder: In which folder of the recordings it belongs, with `/` between the names.
+            purpose: What it is for.
 
         Raises:
             RefusedError: Its name is no safe name.
@@ -101,6 +80,8 @@ class Uploads:
             id=secrets.token_hex(16),
             dataset=workspace.name,
             name=checked_file_name(name),
+            folder=_checked_folder(folder),
+            purpose=purpose,
             size=size,
             begun_at=utc_now(),
         )
@@ -176,7 +157,7 @@ class Uploads:
             with content.open("rb") as stream:
                 kind = sniff(upload.name, stream.read(HEAD_BYTES))
             files.sync_file(content)
-            placed = self._place(upload, kind, content, replace=replace)
+            placed = place(self._root, upload, kind, content, replace=replace)
             shutil.rmtree(self._folder / upload_id)
             return placed
 
@@ -189,60 +170,6 @@ class Uploads:
         with self._alone(upload_id):
             self.find(upload_id)
             shutil.rmtree(self._folder / upload_id)
-
-    def _place(self, upload: Upload, kind: str, content: Path, *, replace: bool) -> Arrived:
-        workspace = Workspace(self._root, upload.dataset)
-        if not workspace.dataset.is_dir() or workspace.dataset.is_symlink():
-            raise NotFoundError(f"there is no dataset {workspace.name!r} any more")
-        left_out: list[str] = []
-        with DatasetLock(workspace.lock_file, name=workspace.name):
-            if kind == VIDEO:
-                placed = [self._place_source(workspace, upload, content, replace=replace)]
-            elif kind == ARCHIVE:
-                placed, left_out = self._place_archive(workspace, content)
-            else:
-                placed = self._place_files(workspace, {(upload.name,): content})
-        return Arrived(kind, [str(path.relative_to(self._root)) for path in placed], left_out)
-
-    def _place_source(self, workspace: Workspace, upload: Upload, content: Path, *, replace: bool) -> Path:
-        earlier = [path for path in find_videos(workspace.dataset) if path.stem == "source"]
-        if earlier and not replace:
-            raise ConflictError(
-                f"{workspace.name!r} has a recording already", hint="replace it (it is kept), or make another dataset"
-            )
-        for path in earlier:
-            kept = f"earlier-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}{path.suffix}"
-            files.commit_file(path, path.with_name(kept))
-        target = workspace.dataset / f"source{Path(upload.name).suffix.lower()}"
-        files.commit_file(content, target)
-        return target
-
-    def _place_archive(self, workspace: Workspace, content: Path) -> tuple[list[Path], list[str]]:
-        folder = content.parent / "extracted"
-        if folder.exists():  # an attempt before this one was cut off
-            shutil.rmtree(folder)
-        room = max(0, free_bytes(content.parent) - KEPT_FREE_BYTES)
-        out = extract(content, folder, limits=Limits(total_bytes=min(LONGEST_BYTES, room)))
-        if not out.names:
-            raise RefusedError("the archive holds nothing that can be used", hint="; ".join(out.left_out[:5]))
-        placed = self._place_files(workspace, {names: folder.joinpath(*names) for names in out.names})
-        return placed, out.left_out
-
-    def _place_files(self, workspace: Workspace, wanted: dict[tuple[str, ...], Path]) -> list[Path]:
-        base = workspace.dataset / RECORDINGS
-        targets = {base.joinpath(*names): path for names, path in wanted.items()}
-        taken = [target for target in targets if os.path.lexists(target)]
-        if taken:
-            names = ", ".join(str(target.relative_to(base)) for target in taken[:5])
-            raise ConflictError(f"there already: {names}", hint="rename or delete one of them")
-        above = {folder for target in targets for folder in target.parents if folder.is_relative_to(base)}
-        links = [folder for folder in sorted(above) if folder.is_symlink()]
-        if links:
-            raise ConflictError(f"{links[0].name!r} is a link", hint="put a folder in its place")
-        for target, path in targets.items():
-            files.make_folder(target.parent)
-            files.commit_file(path, target)
-        return [*targets]
 
     @contextlib.contextmanager
     def _alone(self, upload_id: str) -> Iterator[None]:
@@ -264,6 +191,13 @@ class Uploads:
                 count, size = count + 1, size + _length_of(folder / "content")
                 shutil.rmtree(folder, ignore_errors=True)
         return count, size
+
+
+def _checked_folder(folder: str) -> str:
+    names = [checked_file_name(name) for name in folder.split("/")] if folder else []
+    if len(names) > _DEEPEST:
+        raise RefusedError(f"a recording lies at most {_DEEPEST} folders deep")
+    return "/".join(names)
 
 
 def _last_change(folder: Path) -> float:

@@ -1,4 +1,4 @@
-"""A line without any library behind it: `warm` makes one file, `grind` counts epochs and can be continued."""
+"""A line without any library behind it: `warm` makes one file, `main` counts epochs and can be continued."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def warm(context: StageContext) -> StageResult:
 
 def grind(context: StageContext) -> StageResult:
     """Count epochs; every one is committed."""
-    folder = files.make_folder(context.workspace.training("grind"))
+    folder = files.make_folder(context.workspace.training("main"))
     log = folder / "training_log.json"
     entries = msgspec.json.decode(log.read_bytes()) if log.exists() else []
     target = context.settings.main.epochs
@@ -61,14 +61,14 @@ DRILL = StageGraph.build(
             work="drill_line:warm",
         ),
         Stage(
-            name="grind",
+            name="main",
             version=1,
             needs=("warm",),
-            folder=lambda workspace: workspace.training("grind"),
+            folder=lambda workspace: workspace.training("main"),
             inputs=lambda _workspace, _settings: {},
-            outputs=lambda workspace: [workspace.training("grind") / "training_log.json"],
+            outputs=lambda workspace: [workspace.training("main") / "training_log.json"],
             settings=lambda settings: {"seed": settings.seed},
-            target_epochs=lambda settings: settings.main.epochs,
+            target_epochs=lambda _workspace, settings: settings.main.epochs,
             work="drill_line:grind",
         ),
     ),

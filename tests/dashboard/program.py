@@ -1,10 +1,11 @@
-"""The command line, knowing the drill line and, by name, the tiny line of the reliability bench."""
+"""The command line, knowing the drill line, the drill studio and, by name, the tiny line of the reliability bench."""
 
 import functools
 import sys
 from pathlib import Path
 
 import drill_line  # noqa: F401 - adds its line
+import drill_studio
 
 from synctalk.cli import main
 from synctalk.dashboard import desk
@@ -18,4 +19,5 @@ if __name__ == "__main__":
     desk.set_up_desk = functools.partial(
         desk.set_up_desk, program=[sys.executable, str(Path(__file__).resolve())], devices=["cpu"]
     )
-    sys.exit(main())
+    is_studio = sys.argv[1:] and sys.argv[1] in drill_studio.COMMANDS
+    sys.exit(drill_studio.make(sys.argv[1:]) if is_studio else main())

@@ -17,7 +17,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent.parent
-PATIENCE_S = 30.0
+PATIENCE_S = 20.0
 
 
 @dataclass

@@ -15,6 +15,7 @@ import pytest
 
 from synctalk.dashboard.devices import environment_of, find_devices
 from synctalk.dashboard.dispatcher import Dispatcher
+from synctalk.dashboard.jobs import Job
 from synctalk.dashboard.launcher import Launcher, ask_to_stop
 from synctalk.dashboard.queue import Queue
 from synctalk.dashboard.requests import Outcome, Request, RunOptions, new_request
@@ -74,6 +75,15 @@ def test_each_device_gets_one_run(tmp_path: Path, queue: Queue) -> None:
     assert first.worker is not None
     environment = Path(f"/proc/{first.worker.pid}/environ").read_bytes().split(b"\0")
     assert b"CUDA_VISIBLE_DEVICES=0" in environment
+
+
+def test_something_is_made_while_a_training_has_the_only_device(tmp_path: Path, queue: Queue) -> None:
+    jobs = [queue.add(new_request("a", RunOptions(), command="speak", job=Job(text="a"))) for _ in range(2)]
+    (run,) = add(queue, tmp_path, "a")
+    dispatcher_at(queue, tmp_path).look()
+    devices = {request.id: request.device for request in queue.under_way()}
+    assert devices == {jobs[0].id: "cpu, beside the trainings", run.id: "cpu"}
+    assert [request.id for request in queue.waiting()] == [jobs[1].id]
 
 
 def test_run_from_a_terminal_takes_a_device_and_its_dataset(tmp_path: Path, queue: Queue) -> None:

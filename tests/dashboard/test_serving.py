@@ -25,10 +25,10 @@ def test_run_goes_from_queue_to_done_and_everything_can_be_seen(service: Service
     )
     assert view["request"]["ending"]["exit_code"] == 0
     assert [stage["epochs"] for stage in view["stages"]] == [0, 2]
-    assert [entry["epoch"] for entry in service.get(f"{path}/stages/grind/history")] == [1, 2]
-    assert "grind" in service.get(f"{path}/stages/grind/log")["text"]
+    assert [entry["epoch"] for entry in service.get(f"{path}/stages/main/history")] == [1, 2]
+    assert "grind" in service.get(f"{path}/stages/main/log")["text"]
     assert service.get(f"/queue/{asked['id']}/log")["size"] > 0
-    assert "grind/training_log.json" in {found["key"] for found in service.get(f"{path}/artefacts")}
+    assert "main/training_log.json" in {found["key"] for found in service.get(f"{path}/artefacts")}
 
 
 def test_stop_keeps_what_is_done_and_continue_goes_on_from_there(service: Service) -> None:
@@ -208,7 +208,7 @@ def test_server_loads_no_library_for_training(service: Service) -> None:
 def test_plan_names_every_stage_with_a_reason(service: Service) -> None:
     service.post("/datasets", {"name": "planned"})
     plan = service.post("/datasets/planned/plan", SHORT, status=200)
-    assert [stage["stage"] for stage in plan] == ["warm", "grind"]
+    assert [stage["stage"] for stage in plan] == ["warm", "main"]
     assert all(stage["reasons"] for stage in plan)
 
 
@@ -243,7 +243,7 @@ def test_older_addresses_answer_by_their_names(service: Service) -> None:
     assert service.ask("POST", "/clear_gpu_memory").json["memory_freed_gb"] == 0
     assert service.ask("POST", "/cleanup_cache").status == 200
     assert service.ask("GET", "/tensorboard_status").json["is_running"] is False
-    assert service.ask("POST", "/start_tensorboard").status == 409
+    assert service.ask("POST", "/start_tensorboard").status in {200, 422}  # 422: the package is not installed
     assert service.ask("POST", "/stop_tensorboard").status == 200
 
 

@@ -53,8 +53,7 @@ def delete_dataset(name: str, desk: AtDesk) -> Response:
     """Move it to the trash, from where it can be brought back."""
     workspace = desk.workspace(name)
     with desk.queue.changing():
-        latest = desk.queue.latest_of(workspace.name)
-        if latest is not None and latest.ending is None:
+        if desk.queue.is_wanted(workspace.name):
             raise ConflictError(f"{workspace.name!r} is in the queue", hint="stop it, or take it out of the queue")
         return answer(desk.trash.put(workspace))
 

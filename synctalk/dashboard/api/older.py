@@ -1,7 +1,6 @@
 """The addresses that users of the older pages know, by their names and with their answers.
 
-What they were for has changed in two places: no page holds graphics memory, and trainings keep their curves in files
-that the pages show themselves, so there is nothing for TensorBoard to read.
+What they were for has changed in one place: no page holds graphics memory.
 """
 
 from __future__ import annotations
@@ -11,10 +10,9 @@ from starlette.responses import Response
 
 from synctalk.dashboard.api.answers import AtDesk, answer
 from synctalk.dashboard.observation import DatasetView
-from synctalk.dashboard.problems import ConflictError
+from synctalk.dashboard.tensorboard import TensorBoardView
 
 router = APIRouter(tags=["older addresses"])
-_NO_TENSORBOARD = {"is_running": False, "url": None, "log_dir": None, "available": False}
 
 
 @router.get("/status")
@@ -45,28 +43,41 @@ def clear_gpu_memory() -> Response:
 
 @router.post("/cleanup_cache")
 def clean_up_cache(desk: AtDesk) -> Response:
-    """Forget uploads that nobody went on with for a week; there is no other cache."""
-    count, size = desk.uploads.sweep()
-    message = f"removed {count} abandoned uploads" if count else "there was nothing to remove"
-    return answer({"message": message, "files_removed": count, "bytes_removed": size, "gb_removed": size / (1 << 30)})
+    """Throw away what lies in caches and is not in use."""
+    cleaned = desk.caches.clean()
+    message = f"removed {cleaned.entries} unused entries" if cleaned.entries else "there was nothing to remove"
+    size = cleaned.size
+    return answer(
+        {"message": message, "files_removed": cleaned.entries, "bytes_removed": size, "gb_removed": size / (1 << 30)}
+    )
 
 
 @router.get("/tensorboard_status")
-def show_tensorboard() -> Response:
-    """It never runs here."""
-    return answer(_NO_TENSORBOARD)
+def show_tensorboard(desk: AtDesk) -> Response:
+    """Whether it runs, and where."""
+    return _answer_tensorboard(desk.tensorboard.look())
 
 
 @router.post("/start_tensorboard")
-def start_tensorboard() -> Response:
-    """Refused, with the reason."""
-    raise ConflictError("trainings write no TensorBoard logs", hint="the dataset's page shows every curve live")
+def start_tensorboard(desk: AtDesk) -> Response:
+    """Start it beside the pages."""
+    return _answer_tensorboard(desk.tensorboard.start(), message="it is running")
 
 
 @router.post("/stop_tensorboard")
-def stop_tensorboard() -> Response:
-    """Nothing to stop."""
-    return answer({**_NO_TENSORBOARD, "message": "it is not running"})
+def stop_tensorboard(desk: AtDesk) -> Response:
+    """Stop it."""
+    return _answer_tensorboard(desk.tensorboard.stop(), message="it is not running")
+
+
+def _answer_tensorboard(view: TensorBoardView, *, message: str = "") -> Response:
+    told = {
+        "is_running": view.is_running,
+        "url": view.url or None,
+        "log_dir": "checkpoint" if view.is_running else None,
+        "available": view.is_available,
+    }
+    return answer({**told, "message": message} if message else told)
 
 
 def _progress(view: DatasetView | None) -> dict[str, float | int | None]:

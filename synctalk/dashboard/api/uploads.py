@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from synctalk.dashboard.api.answers import AtDesk, StrictBody, answer
+from synctalk.dashboard.placement import Purpose
 from synctalk.dashboard.problems import ConflictError
 from synctalk.dashboard.security import CHUNK_BYTES
 
@@ -32,6 +33,8 @@ class NewUpload(StrictBody):
     dataset: Annotated[str, Field(max_length=200)]
     name: Annotated[str, Field(max_length=400)]
     size: Annotated[int, Field(ge=0, le=1 << 53)]
+    folder: Annotated[str, Field(max_length=1000)] = ""
+    purpose: Purpose = "dataset"
 
 
 class Finish(StrictBody):
@@ -44,7 +47,9 @@ class Finish(StrictBody):
 @router.post("/uploads", status_code=201)
 def begin(body: NewUpload, desk: AtDesk) -> Response:
     """Announce a file for a dataset."""
-    upload = desk.uploads.begin(desk.workspace(body.dataset), body.name, body.size)
+    upload = desk.uploads.begin(
+        desk.workspace(body.dataset), body.name, body.size, folder=body.folder, purpose=body.purpose
+    )
     return answer({**msgspec.structs.asdict(upload), "arrived": 0, "piece_bytes": CHUNK_BYTES}, status=201)
 
 

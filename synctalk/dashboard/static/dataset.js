@@ -6,7 +6,9 @@ import { attempt, h, swap, formatBytes, formatDuration, formatFigure } from "/st
 import { chip } from "/static/list.js";
 import { startForm } from "/static/start.js";
 import { send } from "/static/upload.js";
+import { drawPreparation } from "/static/voice.js";
 
+const WANTED = /\.(wav|flac|mp3|ogg|opus|m4a|webm|csv|tsv|txt|textgrid)$/i;
 const LOG_EVERY_MS = 2000;
 
 export class DatasetView {
@@ -16,7 +18,7 @@ export class DatasetView {
     this.name = this.title = name;
     this.world = world;
     this.drawn = {};
-    this.parts = Object.fromEntries(["top", "trouble", "upload", "start", "stages", "curves", "results", "log"].map((part) =>
+    this.parts = Object.fromEntries(["top", "trouble", "upload", "start", "stages", "preparation", "curves", "results", "log"].map((part) =>
       [part, h("section", { class: part === "top" ? "row spread" : "card", hidden: true })]));
     this.element.append(...Object.values(this.parts));
     this.log = h("pre", { tabindex: 0, "aria-label": "Log" });
@@ -40,8 +42,8 @@ export class DatasetView {
     this.dataset = dataset;
     this.renew("top", dataset, () => this.drawTop(dataset));
     this.renew("trouble", [dataset.trouble, dataset.notes], () => drawTrouble(dataset, (...words) => this.act(...words)));
-    this.renew("upload", dataset.has_source, () => drawUpload(dataset));
-    this.renew("start", [["running", "waiting"].includes(dataset.status), dataset.line, dataset.has_source,
+    this.renew("upload", [dataset.has_source, dataset.has_recordings], () => drawUpload(dataset));
+    this.renew("start", [["running", "waiting"].includes(dataset.status), dataset.line, dataset.has_source, dataset.has_recordings,
       dataset.stages.some((stage) => stage.status === "done")], () => drawStart(dataset));
     this.renew("stages", [dataset.stages, dataset.live], () => drawStages(dataset));
     const epochs = dataset.stages.map((stage) => [stage.name, stage.epochs, stage.status, stage.attempts]);
@@ -99,6 +101,9 @@ export class DatasetView {
     swap(this.parts.curves, curves.flat());
     this.parts.results.hidden = !found.length;
     swap(this.parts.results, drawResults(this.name, found));
+    const preparation = await drawPreparation(this.dataset, keys);
+    this.parts.preparation.hidden = !preparation;
+    if (preparation) swap(this.parts.preparation, preparation);
   }
 
   async readLog() {
@@ -147,34 +152,43 @@ function focusOn(id) {
 function drawUpload(dataset) {
   const bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Upload" });
   const told = h("p", { class: "soft", role: "status" });
-  const input = h("input", { type: "file", id: "files", multiple: true, accept: "video/*,audio/*,.zip,.csv,.txt,.mkv" });
+  const input = h("input", { type: "file", id: "files", multiple: true, accept: "video/*,audio/*,.zip,.csv,.tsv,.txt,.TextGrid,.mkv" });
+  const folder = h("input", { type: "file", id: "folder", webkitdirectory: true });
   const replace = h("input", { type: "checkbox", id: "replace" });
   const take = async (files) => {
+    let count = 0;
+    const leftOut = [];
     for (const [at, file] of [...files].entries()) {
+      // A folder keeps its shape below recordings/; its own name, and what systems hide in it, is left away.
+      const parts = (file.webkitRelativePath || file.name).split("/").slice(file.webkitRelativePath ? 1 : 0, -1);
+      if (file.webkitRelativePath && (file.name.startsWith(".") || !WANTED.test(file.name))) { leftOut.push(file.name); continue; }
+      const place = file.webkitRelativePath ? { purpose: "recording", folder: parts.join("/") } : { replace: replace.checked };
       bar.hidden = false;
       told.textContent = `${file.name} (${at + 1} of ${files.length}, ${formatBytes(file.size)})`;
-      const placed = await attempt(() => send(dataset.name, file, (share) => { bar.value = share; }, replace.checked));
+      const placed = await attempt(() => send(dataset.name, file, (share) => { bar.value = share; }, place));
       if (!placed) break;
-      told.textContent = `${placed.files.length} ${placed.files.length === 1 ? "file is" : "files are"} in place`
-        + (placed.left_out.length ? `; left out: ${placed.left_out.join("; ")}` : "");
+      count += placed.files.length;
+      leftOut.push(...placed.left_out);
+      told.textContent = `${count} ${count === 1 ? "file is" : "files are"} in place${leftOut.length ? `; left out: ${leftOut.slice(0, 20).join("; ")}` : ""}`;
     }
     bar.hidden = true;
   };
-  input.addEventListener("change", () => take(input.files));
+  for (const each of [input, folder]) each.addEventListener("change", () => take(each.files));
   const drop = h("div", { class: "drop" },
-    h("label", {}, dataset.has_source ? "Another recording, or further files" : "Drop a video here, or choose it", input),
+    h("label", {}, dataset.has_source || dataset.has_recordings ? "Another recording, or further files" : "Drop a video for a face here, or sounds with their texts (also as zip) for a voice", input),
+    h("label", {}, "Or a whole folder of recordings for a voice", folder),
     dataset.has_source && h("label", { class: "row" }, replace, "it replaces the recording (the old one is kept)"));
   drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
   drop.addEventListener("dragleave", () => drop.classList.remove("over"));
   drop.addEventListener("drop", (event) => { event.preventDefault(); drop.classList.remove("over"); take(event.dataTransfer.files); });
   const content = [drop, bar, told];
-  return dataset.has_source ? h("details", {}, h("summary", {}, "Recording"), content) : [h("h2", {}, "1. Recording"), ...content];
+  return dataset.has_source || dataset.has_recordings ? h("details", {}, h("summary", {}, "Recordings"), content) : [h("h2", {}, "1. Recording"), ...content];
 }
 
 function drawStart(dataset) {
-  if (["running", "waiting"].includes(dataset.status) || (!dataset.has_source && dataset.line === "face")) return null;
+  if (["running", "waiting"].includes(dataset.status) || !(dataset.has_source || dataset.has_recordings || dataset.stages.some((stage) => stage.status !== "pending"))) return null;
   const isBegun = dataset.stages.some((stage) => stage.status === "done");
-  return isBegun ? h("details", {}, h("summary", {}, "Train again"), startForm(dataset)) : [h("h2", {}, "2. Train"), startForm(dataset)];
+  return isBegun ? h("details", {}, h("summary", {}, dataset.stages.every((stage) => stage.status === "done") ? "Train again" : "Train on"), startForm(dataset)) : [h("h2", {}, "2. Train"), startForm(dataset)];
 }
 
 function drawStages(dataset) {

@@ -5,6 +5,7 @@ import { attempt } from "/static/dom.js";
 import { DatasetView } from "/static/dataset.js";
 import { ListView } from "/static/list.js";
 import { QueueView } from "/static/queue.js";
+import { StudioView } from "/static/studio.js";
 import { SystemView } from "/static/system.js";
 
 /** What the server told last; views only read it. */
@@ -15,6 +16,7 @@ let view = null;
 function choose() {
   const [place, name] = location.hash.replace(/^#\/?/, "").split("/");
   if (place === "d" && name) return new DatasetView(decodeURIComponent(name), world);
+  if (place === "studio") return new StudioView(world);
   if (place === "queue") return new QueueView(world);
   return place === "system" ? new SystemView(world) : new ListView(world);
 }

@@ -3,6 +3,8 @@
 import { ask } from "/static/api.js";
 import { attempt, h, swap } from "/static/dom.js";
 
+const ACTIONS = { run: "training", demo: "demo", speak: "speech", render: "video", talk: "talking video", export: "export" };
+
 export class QueueView {
   title = "Queue";
   element = h("div", { class: "stack" });
@@ -18,10 +20,11 @@ export class QueueView {
     const queue = await attempt(() => ask("GET", "/queue"));
     if (!queue) return;
     swap(this.element,
-      h("section", { class: "card" }, h("h2", {}, `Runs now (${queue.devices.length === 1 ? "one at a time" : `${queue.devices.length} at a time`})`),
+      h("section", { class: "card" }, h("h2", {}, `Runs now (${queue.devices.length === 1 ? "one training" : `${queue.devices.length} trainings`} at a time)`),
         queue.under_way.length ? h("table", {}, queue.under_way.map((request) => row(request, request.device, h("button", {
           class: "small", id: `stop-${request.id}`,
-          onclick: () => attempt(() => ask("POST", `/datasets/${encodeURIComponent(request.dataset)}/stop`), "It ends at the next safe place"),
+          onclick: () => attempt(() => ask("POST", request.job ? `/queue/${request.id}/stop` : `/datasets/${encodeURIComponent(request.dataset)}/stop`),
+            "It ends at the next safe place"),
         }, "Stop")))) : h("p", { class: "soft" }, "Nothing.")),
       h("section", { class: "card" }, h("h2", {}, "Waits"),
         queue.waiting.length ? h("table", {}, queue.waiting.map((request, at) => row(request, `number ${at + 1}`,
@@ -50,7 +53,8 @@ export class QueueView {
 
 function row(request, told, ...rest) {
   return h("tr", {},
-    h("td", {}, h("a", { href: `#/d/${encodeURIComponent(request.dataset)}` }, request.dataset)),
+    h("td", {}, h("a", { href: request.job ? "#/studio" : `#/d/${encodeURIComponent(request.dataset)}` }, request.dataset)),
+    h("td", { class: "soft" }, ACTIONS[request.command]),
     h("td", { class: "soft" }, told),
     h("td", {}, h("div", { class: "row" }, rest)));
 }

@@ -8,14 +8,18 @@ const PRESETS = {
   standard: "Hours on a laptop, less on a small graphics card. What most want.",
   high: "The sharpest. Wants a graphics card.",
 };
+const LINES = { face: "A talking face", voice: "A voice (for Piper and others)", kokoro: "A voice of the kind Kokoro (needs alignments)" };
 const FORCES = { "": "Go on where it stopped", retrain: "Train anew, keep what was prepared", all: "Everything anew" };
 
 export function startForm(dataset) {
   const form = h("form", {});
   const advanced = h("details", { id: "settings" }, h("summary", {}, "All settings"));
   const plan = h("div", { role: "status" });
-  advanced.addEventListener("toggle", () => { if (advanced.childElementCount === 1) fillSettings(advanced, dataset.line); });
-  form.append(
+  advanced.addEventListener("toggle", () => { if (advanced.childElementCount === 1) fillSettings(advanced, form.elements.line?.value ?? dataset.line); });
+  form.append(...[
+    dataset.has_recordings && h("label", {}, "What shall be made of it", h("select", { name: "line", id: "line", onchange: () => { advanced.open = false; advanced.replaceChildren(advanced.firstChild); } },
+      Object.entries(LINES).filter(([name]) => name !== "face" || dataset.has_source).map(([name, told]) =>
+        h("option", { value: name, selected: name === dataset.line }, told)))),
     h("fieldset", {}, h("legend", {}, "How good, and how long"), Object.entries(PRESETS).map(([name, told]) =>
       h("label", { class: "choice" }, h("input", { type: "radio", name: "preset", value: name, checked: name === "draft" }),
         h("span", {}, h("strong", {}, name), h("br"), h("span", { class: "soft" }, told))))),
@@ -25,7 +29,7 @@ export function startForm(dataset) {
     h("div", { class: "row" },
       h("button", { class: "primary", id: "start" }, "Train"),
       h("button", { type: "button", id: "plan", onclick: () => showPlan(dataset, form, plan) }, "What would happen?")),
-    plan);
+    plan].filter(Boolean));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     await attempt(() => ask("POST", `${datasetPath(dataset.name)}/run`, optionsOf(dataset, form)), "It is in the queue");
@@ -40,7 +44,7 @@ function optionsOf(dataset, form) {
     if (input.value !== "") settings[input.dataset.setting] = input.type === "number" ? Number(input.value) : input.value;
   }
   return {
-    line: dataset.line, preset: told.get("preset"), force: told.get("force") || null,
+    line: told.get("line") ?? dataset.line, preset: told.get("preset"), force: told.get("force") || null,
     continue_training: !told.get("force"), settings,
   };
 }
@@ -53,7 +57,11 @@ async function showPlan(dataset, form, place) {
 }
 
 /** The sections of settings that have nothing to do with a line. */
-const STRANGE = { face: ["prepare", "vits", "kokoro", "voice"], voice: ["preprocess", "syncnet", "main"] };
+const STRANGE = {
+  face: ["prepare", "vits", "kokoro", "voice"],
+  voice: ["preprocess", "syncnet", "main", "kokoro"],
+  kokoro: ["preprocess", "syncnet", "main", "vits", "voice"],
+};
 
 async function fillSettings(place, line) {
   const settings = await attempt(() => ask("GET", "/settings"));

@@ -1,7 +1,7 @@
 // The machine: how busy it is and was, what is installed, and what was deleted and can be brought back.
 
 import { ask } from "/static/api.js";
-import { attempt, h, s, swap, formatBytes } from "/static/dom.js";
+import { attempt, h, s, say, swap, formatBytes } from "/static/dom.js";
 
 const EVERY_MS = 10000;
 
@@ -10,11 +10,13 @@ export class SystemView {
   element = h("div", { class: "stack" });
 
   constructor() {
-    this.parts = Object.fromEntries(["load", "machine", "trash"].map((part) => [part, h("section", { class: "card" })]));
+    this.parts = Object.fromEntries(["load", "machine", "tensorboard", "caches", "trash"].map((part) => [part, h("section", { class: "card" })]));
     this.element.append(...Object.values(this.parts));
     this.timer = setInterval(() => this.read(), EVERY_MS);
     this.read();
     this.readTrash();
+    this.readCaches();
+    this.readTensorBoard();
   }
 
   close() {
@@ -39,7 +41,9 @@ export class SystemView {
       this.findings = h("div", { role: "status" });
       swap(this.parts.machine, h("h2", {}, "This machine"),
         h("p", { class: "soft" }, `synctalk ${machine.synctalk}, Python ${machine.python}, ${machine.system}, ${machine.processors} processors, trains on ${told.devices.join(", ")}`),
-        h("button", { id: "doctor", onclick: () => this.examine() }, "Check the installation"), this.findings);
+        h("div", { class: "row" }, h("button", { id: "doctor", onclick: () => this.examine() }, "Check the installation"),
+          h("a", { class: "button", id: "logs", href: "/api/v1/system/logs", download: "synctalk-logs.zip" }, "Download all logs")),
+        h("p", { class: "soft after" }, "The logs come with versions and findings, without recordings, texts or secrets."), this.findings);
     }
   }
 
@@ -48,6 +52,35 @@ export class SystemView {
     const found = await attempt(() => ask("GET", "/system/doctor"));
     swap(this.findings, found && h("table", {}, found.map((each) => h("tr", {},
       h("td", {}, each.is_good ? "✓" : "✗ missing"), h("td", {}, each.subject), h("td", { class: "soft" }, each.detail)))));
+  }
+
+  async readCaches() {
+    const told = await attempt(() => ask("GET", "/system/caches"));
+    if (!told) return;
+    const size = told.caches.reduce((sum, each) => sum + each.size, 0);
+    swap(this.parts.caches, h("h2", {}, "Caches"),
+      h("p", { class: "soft" }, `${formatBytes(size)} of at most ${formatBytes(told.limit_bytes)}. At 80 % the least recently used goes; nothing that is in use does.`),
+      h("table", {}, told.caches.map((each) => h("tr", {}, h("td", {}, each.name), h("td", { class: "soft" }, each.told),
+        h("td", {}, formatBytes(each.size)), h("td", { class: "soft" }, `${each.entries} ${each.entries === 1 ? "entry" : "entries"}`)))),
+      h("button", { class: "small after", id: "clean", disabled: !size, onclick: async () => {
+        const cleaned = await attempt(() => ask("POST", "/system/caches/clean"));
+        if (cleaned) say(`${formatBytes(cleaned.size)} are free again`);
+        this.readCaches();
+      } }, "Empty them"));
+  }
+
+  async readTensorBoard() {
+    this.showTensorBoard(await attempt(() => ask("GET", "/system/tensorboard")));
+  }
+
+  showTensorBoard(told) {
+    if (!told) return;
+    const act = async (word) => this.showTensorBoard(await attempt(() => ask("POST", `/system/tensorboard/${word}`)) ?? told);
+    swap(this.parts.tensorboard, h("h2", {}, "TensorBoard"),
+      told.is_running && h("p", {}, "It runs at ", h("a", { href: told.url, target: "_blank", rel: "noreferrer" }, told.url)),
+      !told.is_available && h("p", { class: "soft" }, "It is not installed. Every curve is on the page of its dataset; who wants more: pip install 'synctalk[track]'"),
+      told.is_available && !told.is_running && h("p", { class: "soft" }, told.has_curves ? "Trainings have written curves for it." : "No training has written anything for it yet."),
+      told.is_available && h("button", { class: "small", id: "tensorboard", onclick: () => act(told.is_running ? "stop" : "start") }, told.is_running ? "Stop" : "Start"));
   }
 
   async readTrash() {

@@ -4,21 +4,22 @@ import { ask, Refusal } from "/static/api.js";
 
 const ATTEMPTS = 6;
 
-const memory = (dataset, file) => `upload:${dataset}:${file.name}:${file.size}:${file.lastModified}`;
+const memory = (dataset, file, place) =>
+  `upload:${dataset}:${place.purpose ?? ""}:${place.folder ?? ""}:${file.name}:${file.size}:${file.lastModified}`;
 
-async function begin(dataset, file) {
-  const known = localStorage.getItem(memory(dataset, file));
+async function begin(dataset, file, place) {
+  const known = localStorage.getItem(memory(dataset, file, place));
   if (known) {
     try { return await ask("GET", `/uploads/${known}`); } catch (error) { if (!(error instanceof Refusal)) throw error; }
   }
-  const upload = await ask("POST", "/uploads", { dataset, name: file.name, size: file.size });
-  localStorage.setItem(memory(dataset, file), upload.id);
+  const upload = await ask("POST", "/uploads", { dataset, name: file.name, size: file.size, ...place });
+  localStorage.setItem(memory(dataset, file, place), upload.id);
   return upload;
 }
 
-/** Send one file; `tell` gets the share that has arrived. */
-export async function send(dataset, file, tell, replace = false) {
-  const upload = await begin(dataset, file);
+/** Send one file; `tell` gets the share that has arrived. `place` may hold `replace`, `folder` and `purpose`. */
+export async function send(dataset, file, tell, { replace = false, ...place } = {}) {
+  const upload = await begin(dataset, file, place);
   let arrived = upload.arrived;
   let failures = 0;
   while (arrived < file.size) {
@@ -37,6 +38,6 @@ export async function send(dataset, file, tell, replace = false) {
   }
   tell(1);
   const placed = await ask("POST", `/uploads/${upload.id}/finish`, { replace });
-  localStorage.removeItem(memory(dataset, file));
+  localStorage.removeItem(memory(dataset, file, place));
   return placed;
 }
