@@ -156,7 +156,7 @@ def make_stage(name: str) -> Stage:
         name=name, version=1, needs=NEEDS[name], folder=functools.partial(folder_of, name),
         inputs=lambda ws, asked: {"source.txt": source_of(ws)} if name == "prepare" else {},
         outputs=lambda ws: [output_of(name, ws)], settings=functools.partial(part_of, name),
-        target_epochs=functools.partial(target_of, name) if name in TRAININGS else None,
+        target_epochs=(lambda _workspace, asked: target_of(name, asked)) if name in TRAININGS else None,
         work=f"{__name__}:do_{name}",
     )  # fmt: skip
 
