@@ -8,7 +8,6 @@ import time
 import msgspec
 
 from synctalk import files
-from synctalk.lines import LINES
 from synctalk.log import get_logger
 from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.stage import Outcome, Stage, StageContext, StageResult
@@ -73,4 +72,3 @@ DRILL = StageGraph.build(
         ),
     ),
 )
-LINES[DRILL.name] = DRILL

@@ -4,16 +4,17 @@ import functools
 import sys
 from pathlib import Path
 
-import drill_line  # noqa: F401 - adds its line
 import drill_studio
+from drill_line import DRILL
 
 from synctalk.cli import main
 from synctalk.dashboard import desk
+from synctalk.lines import LINES
 
 if __name__ == "__main__":
+    LINES[DRILL.name] = DRILL
     if "--line=tiny" in sys.argv:
         from bench.chaos.line import LINE
-        from synctalk.lines import LINES
 
         LINES[LINE.name] = LINE
     desk.set_up_desk = functools.partial(
