@@ -43,7 +43,11 @@ def test_what_a_wrapper_script_started_ends_with_it(tmp_path: Path, start: Start
     while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text():
         time.sleep(0.01)
     process.stop()
-    assert not _runs(int((tmp_path / "child").read_text()))
+    child, patience = int((tmp_path / "child").read_text()), 500
+    while _runs(child) and patience:  # a kill that was sent has still to arrive
+        time.sleep(0.01)
+        patience -= 1
+    assert not _runs(child)
 
 
 def _runs(pid: int) -> bool:
