@@ -27,6 +27,8 @@ from synctalk.pipeline.freshness import Verdict
 from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.interruption import StopFlag, stopping_on_signals
 from synctalk.pipeline.runner import Order, Runner
+from synctalk.state import read_state
+from synctalk.voice.comparison import format_report, read_report
 from synctalk.voice.correction_store import read_corrections
 from synctalk.voice.versions import TRAINED, Versions, read_versions, restore
 from synctalk.workspace import Workspace
@@ -99,6 +101,7 @@ def compose_feedback(workspace: Workspace, args: argparse.Namespace, graph: Stag
 
     Raises:
         InputError: There is no trained voice, or a setting that does not exist or is not to be chosen here.
+        StateError: A newer program wrote the dataset's state.
     """
     from synctalk.voice.trained import trained_settings  # noqa: PLC0415 - loads torch
 
@@ -112,17 +115,23 @@ def compose_feedback(workspace: Workspace, args: argparse.Namespace, graph: Stag
     if args.epochs is not None:
         overrides["feedback.epochs"] = args.epochs
     asked = load_settings(workspace.settings_file, overrides=overrides)
-    settings = msgspec.structs.replace(trained_settings(workspace), feedback=asked.feedback, runtime=asked.runtime)
+    trained = trained_settings(workspace)
+    known = read_state(workspace.state_file, dataset=workspace.name).state.stages.get("vits")
+    if known is not None and known.target_epochs:  # asked for after its best epoch, perhaps
+        trained = msgspec.structs.replace(
+            trained, vits=msgspec.structs.replace(trained.vits, epochs=known.target_epochs)
+        )
+    settings = msgspec.structs.replace(trained, feedback=asked.feedback, runtime=asked.runtime)
     return Order(workspace=workspace, graph=graph, settings=settings)
 
 
 def _require_fresh_voice(order: Order) -> None:
     """Refuse to correct a voice that a run would still change: corrections are learned at the very end."""
-    name = shlex.quote(order.workspace.name)
-    for stage, reasons in _what_is_due(order).items():
+    due = [f"{stage}: {'; '.join(reasons)}" for stage, reasons in _what_is_due(order).items()]
+    if due:
         raise InputError(
-            f"the voice of {order.workspace.name!r} is not finished: {stage}: {'; '.join(reasons)}",
-            hint=f"finish it first: synctalk run {name} --line voice",
+            f"the voice of {order.workspace.name!r} is not finished: {due[0]}",
+            hint=f"finish it first: synctalk run {shlex.quote(order.workspace.name)} --line voice",
         )
 
 
@@ -156,9 +165,6 @@ def _lock(order: Order) -> DatasetLock:
 
 def _conclude(workspace: Workspace, *, as_json: bool) -> ExitCode:
     """Tell how the last comparison ended."""
-    from synctalk.voice.comparison import format_report  # noqa: PLC0415 - only needed here
-    from synctalk.voice.promote_stage import read_report  # noqa: PLC0415 - loads torch
-
     report, name = read_report(workspace), shlex.quote(workspace.name)
     if as_json:
         print(msgspec.json.encode(report).decode())

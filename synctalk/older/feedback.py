@@ -1,4 +1,4 @@
-"""`scripts/train_feedback.py`: the older training on corrected recordings, now `synctalk feedback` and `synctalk export`."""
+"""`scripts/train_feedback.py`: the older training on corrections, now `synctalk feedback` and `synctalk export`."""
 
 from __future__ import annotations
 

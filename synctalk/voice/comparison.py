@@ -1,7 +1,9 @@
-"""Is a voice that learned from corrections worse than the one before? Figures of both, and the limits of what is accepted.
+"""Is a voice that learned from corrections worse than the one before? Figures of both, and what is accepted.
 
-Pure data. Each limit allows what differs between two good voices, and refuses what a listener would call broken. Held-out
-texts decide: corrections are a few sentences, and a voice that says only these better is no better voice.
+Each limit allows what differs between two good voices, and refuses what a listener would call broken. Held-out texts
+decide: corrections are a few sentences, and a voice that says only these better is no better voice.
+
+`report.json`, beside the versions: a `FeedbackReport`. Writer: the stage `promote`. Reader: `synctalk feedback`.
 """
 
 from __future__ import annotations
@@ -12,10 +14,16 @@ from typing import Literal
 
 import msgspec
 
+from synctalk import files
+from synctalk.errors import StateError
 from synctalk.voice.evaluation import VoiceEvaluation
+from synctalk.voice.versions import versions_folder
+from synctalk.workspace import Workspace
+
+REPORT = "report.json"
 
 MOST_MEL_GROWTH = 0.1
-"""Share by which the mel distance to held-out recordings may grow: between epochs of a finished voice it moves by less."""
+"""Share by which the mel distance from held-out recordings may grow."""
 MOST_DISTANCE_DB = 1.0
 """By how much the mel-cepstral distance may grow."""
 MOST_LEVEL_DB = 6.0
@@ -72,6 +80,28 @@ class FeedbackReport(msgspec.Struct, kw_only=True):
     after: Figures | None
 
 
+def write_report(workspace: Workspace, report: FeedbackReport) -> None:
+    """Write `report.json`, atomically.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    files.write_json(versions_folder(workspace) / REPORT, report)
+
+
+def read_report(workspace: Workspace) -> FeedbackReport:
+    """The last comparison.
+
+    Raises:
+        StateError: It is missing or damaged.
+    """
+    path = versions_folder(workspace) / REPORT
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=FeedbackReport)
+    except (OSError, msgspec.DecodeError) as error:
+        raise StateError(f"{path} cannot be read: {error}", hint="synctalk feedback NAME makes it again") from error
+
+
 def find_regressions(before: Figures, after: Figures) -> list[str]:
     """In what the second voice is worse, beyond the limits of this module; empty when it is not."""
     return [
@@ -111,7 +141,9 @@ def _loudness(before: VoiceEvaluation, after: VoiceEvaluation) -> Iterator[str]:
 
 def _length(before: VoiceEvaluation, after: VoiceEvaluation) -> Iterator[str]:
     then, now = (_factor(each.duration_ratio) for each in (before, after))
-    if now > then * MOST_LENGTH:
+    if math.isinf(now) and not math.isinf(then):
+        yield "there is no speech in what it says"
+    elif now > then * MOST_LENGTH:
         yield f"the speech is {now:.2f} times too long or too short, {then:.2f} times before"
 
 
@@ -147,12 +179,10 @@ _ROWS: tuple[tuple[str, Callable[[Figures], float | None], str], ...] = (
 def format_report(report: FeedbackReport) -> list[str]:
     """The comparison for people, line by line."""
     evaluation = report.before.evaluation
-    lines = [
-        f"{report.corrections} corrections, {report.replayed} clips replayed in each of {report.epochs} epochs; "
-        f"compared on {evaluation.clips} held-out texts:"
-    ]
+    learned = f"{report.corrections} corrections, {report.replayed} clips replayed in each of {report.epochs} epochs"
+    lines = [f"{learned}; held-out texts compared: {evaluation.clips}"]
     for name, figure, unit in _ROWS:
-        then, now = (_told(each and figure(each), unit) for each in (report.before, report.after))
+        then, now = (_told(figure(each) if each else None, unit) for each in (report.before, report.after))
         lines.append(f"  {name:<24} {then:>12} -> {now}")
     if evaluation.word_error_rate is None:
         lines.append(f"  intelligibility is unknown: {evaluation.recogniser}")

@@ -54,7 +54,7 @@ def correction_files(folder: Path) -> dict[str, Path]:
     Raises:
         InputError: One is damaged.
     """
-    found = {}
+    found: dict[str, Path] = {}
     for key, correction in read_corrections(folder).items():
         found |= {name: folder / name for name in (f"{key}.json", correction.sound)}
     return found

@@ -2,8 +2,8 @@
 
 It always starts from the best checkpoint of the stage `vits`, generator and discriminator, and learns from all
 corrections there are: what comes out is a function of these, the settings and the seed, however often and in whatever
-order corrections were given. The network after the last epoch is the candidate that the stage `promote` judges; held-out
-figures decide nothing here, because the epoch nearest to the old voice would always win.
+order corrections were given. The network after the last epoch is the candidate that the stage `promote` judges.
+Held-out figures decide nothing here, because the epoch nearest to the old voice would always win.
 """
 
 from __future__ import annotations

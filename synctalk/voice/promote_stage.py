@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from synctalk import files
-from synctalk.errors import StageError, StateError, StoppedError
+from synctalk.errors import StageError, StoppedError
 from synctalk.faults import crash_point
 from synctalk.pipeline.stage import Outcome, StageContext, StageResult
 from synctalk.training.checkpoint import Checkpoint, Facts, load_checkpoint, save_checkpoint
-from synctalk.voice.comparison import FeedbackReport, Figures, find_regressions
+from synctalk.voice.comparison import FeedbackReport, Figures, find_regressions, write_report
 from synctalk.voice.corpus import Corpus
 from synctalk.voice.discriminator import Discriminator
 from synctalk.voice.evaluate import MOST_CLIPS, measure, say_held_out
@@ -41,7 +40,6 @@ from synctalk.voice.vits_recipe import VitsRecipe
 from synctalk.voice_settings import VitsSettings
 from synctalk.workspace import Workspace
 
-REPORT = "report.json"
 _SEED = 0
 
 
@@ -79,22 +77,9 @@ def run_promote(context: StageContext) -> StageResult:
         return StageResult(Outcome.INTERRUPTED)
     _carry_out(workspace, checkpoint, choice, report)
     crash_point("promote.chosen")
-    files.write_json(versions_folder(workspace) / REPORT, report)
+    write_report(workspace, report)
     summary = {"verdict": report.verdict, "version": report.version, "reasons": report.reasons}
     return StageResult(Outcome.FINISHED, summary)
-
-
-def read_report(workspace: Workspace) -> FeedbackReport:
-    """The last comparison.
-
-    Raises:
-        StateError: It is missing or damaged.
-    """
-    path = versions_folder(workspace) / REPORT
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=FeedbackReport)
-    except (OSError, msgspec.DecodeError) as error:
-        raise StateError(f"{path} cannot be read: {error}", hint="synctalk feedback NAME makes it again") from error
 
 
 def _choose(workspace: Workspace, candidate: Facts) -> Choice:
