@@ -159,12 +159,17 @@ def test_recordings_that_cannot_be_used_are_named_with_their_reasons(trained, ca
     told = capsys.readouterr().err
     rejected = (trained.workspace.corrections / "rejected.csv").read_text()
     for reason in (
-        "mute.wav: the text is empty: there is no text file", "empty: the sound ", "nothing: the sound is empty",
-        "blank: the text is empty", "foreign: the text holds signs that cannot be spoken: this voice never learned 山",
-        "signs: the text holds signs that cannot be spoken: this voice never learned &", "torn: the sound cannot be read",
-        "points: the text is empty: it has no letters", "lonely.txt: there is no such sound",
+        "mute.wav: the text is empty: there is no text file",
+        "empty: the sound ",
+        "nothing: the sound is empty",
+        "blank: the text is empty",
+        "foreign: the text holds signs that cannot be spoken: this voice never learned 山",
+        "signs: the text holds signs that cannot be spoken: this voice never learned &",
+        "torn: the sound cannot be read",
+        "points: the text is empty: it has no letters",
+        "lonely.txt: there is no such sound",
         "the same sound was there before",
-    ):  # fmt: skip
+    ):
         assert reason in told, told
         assert reason.partition(": ")[2] in rejected
     assert len(list(trained.workspace.corrections.glob("*.json"))) == 1

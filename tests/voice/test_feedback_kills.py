@@ -17,7 +17,7 @@ KILLS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("kills", [KILLS[4:5], pytest.param(KILLS, marks=pytest.mark.slow)], ids=["one", "ten"])
+@pytest.mark.parametrize("kills", [KILLS[3:4], pytest.param(KILLS, marks=pytest.mark.slow)], ids=["one", "ten"])
 def test_kills_change_nothing(trained_place, corrected_place, tmp_path: Path, kills) -> None:
     place, killed = copy_of(trained_place, tmp_path), 0
     words = ("--recordings", place.give("first", 101, 102, 103), *LEARN)
