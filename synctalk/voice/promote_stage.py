@@ -18,6 +18,7 @@ from synctalk.errors import StageError, StoppedError
 from synctalk.faults import crash_point
 from synctalk.pipeline.stage import Outcome, StageContext, StageResult
 from synctalk.training.checkpoint import Checkpoint, Facts, load_checkpoint, save_checkpoint
+from synctalk.training.recipe import Batch
 from synctalk.voice.comparison import FeedbackReport, Figures, find_regressions, write_report
 from synctalk.voice.corpus import Corpus
 from synctalk.voice.discriminator import Discriminator
@@ -63,7 +64,7 @@ def run_promote(context: StageContext) -> StageResult:
 
     Raises:
         InputError: The clips or a voice are missing.
-        StageError: The voice that speaks makes numbers that are not finite.
+        StageError: The voice that speaks fails, or makes numbers that are not finite.
         StorageError: The disk refused.
     """
     workspace = context.workspace
@@ -149,6 +150,9 @@ def mel_distance(
         samples: Of all its clips `[N]`.
         settings: How the voice was trained.
         is_held_out: Which half is measured.
+
+    Raises:
+        StageError: The network failed.
     """
     clips = VitsClips(corpus, samples, voice.facts.spelling, is_held_out=is_held_out)
     # Held-out figures need no discriminator; the recipe has one to train with.
@@ -160,8 +164,15 @@ def mel_distance(
         torch.default_generator.manual_seed(_SEED)
         for place in range(count):
             batch = clips.load([place * len(clips) // count], [0])
-            distances.append(float(recipe.valid_step(batch)["mel"]))
+            distances.append(_mel_of(recipe, batch))
     return float(np.mean(distances))
+
+
+def _mel_of(recipe: VitsRecipe, batch: Batch) -> float:
+    try:
+        return float(recipe.valid_step(batch)["mel"])
+    except RuntimeError as error:
+        raise StageError(f"the voice failed: {error}", hint="use another checkpoint") from error
 
 
 def _carry_out(workspace: Workspace, checkpoint: Checkpoint, choice: Choice, report: FeedbackReport) -> None:
