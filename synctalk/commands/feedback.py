@@ -27,14 +27,15 @@ from synctalk.pipeline.freshness import Verdict
 from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.interruption import StopFlag, stopping_on_signals
 from synctalk.pipeline.runner import Order, Runner
-from synctalk.state import read_state
+from synctalk.state import Record, read_state
 from synctalk.voice.comparison import format_report, read_report
 from synctalk.voice.correction_store import read_corrections
 from synctalk.voice.versions import TRAINED, Versions, read_versions, restore
 from synctalk.workspace import Workspace
 
 _BEFORE = ("prepare", "vits")
-_SECTIONS = ("feedback.", "runtime.")
+_TO_BE_CHOSEN = ("feedback.", "runtime.", "vits.initial")
+"""How it learns, where it runs, and where the folder is now that the voice once started from."""
 _log = get_logger(__name__)
 
 
@@ -106,7 +107,7 @@ def compose_feedback(workspace: Workspace, args: argparse.Namespace, graph: Stag
     from synctalk.voice.trained import trained_settings  # noqa: PLC0415 - loads torch
 
     overrides: dict[str, object] = dict(parse_overrides(args.set))
-    fixed = [name for name in overrides if not name.startswith(_SECTIONS)]
+    fixed = [name for name in overrides if not name.startswith(_TO_BE_CHOSEN)]
     if fixed:
         raise InputError(
             f"setting {fixed[0]}: a voice is corrected with the settings it was trained with",
@@ -116,12 +117,13 @@ def compose_feedback(workspace: Workspace, args: argparse.Namespace, graph: Stag
         overrides["feedback.epochs"] = args.epochs
     asked = load_settings(workspace.settings_file, overrides=overrides)
     trained = trained_settings(workspace)
-    known = read_state(workspace.state_file, dataset=workspace.name).state.stages.get("vits")
-    if known is not None and known.target_epochs:  # asked for after its best epoch, perhaps
-        trained = msgspec.structs.replace(
-            trained, vits=msgspec.structs.replace(trained.vits, epochs=known.target_epochs)
-        )
-    settings = msgspec.structs.replace(trained, feedback=asked.feedback, runtime=asked.runtime)
+    known = read_state(workspace.state_file, dataset=workspace.name).state.stages.get("vits", Record())
+    vits = msgspec.structs.replace(
+        trained.vits,
+        epochs=known.target_epochs or trained.vits.epochs,  # asked for after its best epoch, perhaps
+        initial=asked.vits.initial if "vits.initial" in overrides else trained.vits.initial,
+    )
+    settings = msgspec.structs.replace(trained, vits=vits, feedback=asked.feedback, runtime=asked.runtime)
     return Order(workspace=workspace, graph=graph, settings=settings)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import multiprocessing
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,11 +18,10 @@ import torch
 
 from synctalk.cli import main
 from synctalk.voice.hf_folder import write_hf_folder
-from synctalk.voice.vits import WIDTHS
+from synctalk.voice.vits import WIDTHS, Width
 from synctalk.workspace import Workspace
 from tests.journeys.conftest import digest_tensors
 from tests.voice.conftest import babble, facts_of, quiet_model, text_for, write_sound
-from tests.voice.feedback_child import NARROW
 
 RATE_HZ = 16_000
 NAME = "anna"
@@ -30,7 +29,7 @@ TRAINED_WITH = (
     "prepare.rate_hz=16000", "prepare.held_out=0.3", "vits.size=draft", "vits.epochs=2", "vits.batch_size=3",
     "vits.segment_samples=2048", "runtime.device=cpu", "voice.sample_text=",
 )  # fmt: skip
-CHILD = Path(__file__).with_name("feedback_child.py")
+NARROW = Width(16, 32, 32)
 
 
 LEARN = ("--epochs", "2")
@@ -80,19 +79,22 @@ class FeedbackPlace:
         return main(["run", NAME, "--root", str(self.root), "--line", "voice", *self._as_trained()])
 
     def words(self, *more: str, settings: tuple[str, ...] = ()) -> list[str]:
-        own = ("runtime.device=cpu", "runtime.snapshot_s=0.02", "runtime.snapshot_cost=1", *settings)
+        own = ("runtime.device=cpu", *settings)
         return ["feedback", NAME, "--root", str(self.root), *more, *options(own)]
 
     def feedback(self, *more: str, settings: tuple[str, ...] = ()) -> int:
         return main(self.words(*more, settings=settings))
 
-    def kill(self, crash_at: str, *more: str, settings: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-        """The command in a process of its own, which is killed at a point."""
-        return subprocess.run(
-            [sys.executable, "-m", "tests.voice.feedback_child", *self.words(*more, settings=settings)],
-            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=200,
-            cwd=CHILD.parents[2], env={**os.environ, "SYNCTALK_CRASH_AT": crash_at},
-        )  # fmt: skip
+    def kill(self, crash_at: str, *more: str) -> int | None:
+        """The command, with a snapshot after each step, in a process that is killed at a point; its exit code.
+
+        Forked rather than started: importing the libraries takes longer than all that is tested here.
+        """
+        words = self.words(*more, settings=("runtime.snapshot_s=0.001", "runtime.snapshot_cost=1"))
+        child = multiprocessing.get_context("fork").Process(target=_run_until_killed, args=(words, crash_at))
+        child.start()
+        child.join(200)
+        return child.exitcode
 
     def give(self, folder: str, *seeds: int, text: str | None = None) -> str:
         """Write corrections as pairs of sound and text; returns their folder."""
@@ -116,6 +118,11 @@ class FeedbackPlace:
         for path in sorted(self.workspace.corrections.iterdir()):
             found[path.name] = path.read_bytes()
         return found
+
+
+def _run_until_killed(words: list[str], crash_at: str) -> None:
+    os.environ["SYNCTALK_CRASH_AT"] = crash_at
+    sys.exit(main(words))
 
 
 def without_speed(report: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from synctalk.training.checkpoint import load_checkpoint
 from synctalk.voice.trained import find_voice_checkpoint, speaking_version
 from synctalk.voice.versions import read_versions
 from synctalk.voice.voicemodel import GENERATOR
-from tests.voice.conftest import WORDS, babble, text_for, write_sound
+from tests.voice.conftest import babble, write_sound
 from tests.voice.feedback_place import LEARN, FeedbackPlace, copy_of, narrow_networks
 
 ABSURD = ("feedback.lr=0.01", "feedback.warmup_steps=0")
@@ -203,6 +203,15 @@ def test_a_voice_that_is_not_there_or_not_finished_is_told_how_to_get_one(traine
     assert not trained.workspace.corrections.exists()
 
 
-def test_words_of_the_tests_are_words_that_the_voice_knows() -> None:
-    assert set("".join(WORDS)) <= set("abcdefghijklmnopqrstuvwxyz")
-    assert text_for(1.0, seed=101)
+def test_the_folder_that_the_voice_started_from_may_have_moved(trained, capsys) -> None:
+    moved = (trained.root / "initial").rename(trained.root / "moved")
+    given = trained.give("given", 101)
+    for place, code in ((moved, 0), (trained.root / "initial", 2)):
+        setting = (f"vits.initial={place}",)
+        assert trained.feedback("--recordings", given, "--dry-run", settings=setting) == code
+    out, told = capsys.readouterr()
+    assert [line.split()[:2] for line in out.splitlines()] == [
+        ["prepare", "skip"], ["vits", "skip"], ["corrections", "run"], ["feedback", "run"], ["promote", "run"],
+        ["export", "skip"],
+    ]  # fmt: skip
+    assert "initial does not exist" in told
