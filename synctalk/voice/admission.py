@@ -17,7 +17,7 @@ from synctalk.errors import InputError, StoppedError
 from synctalk.log import get_logger
 from synctalk.voice.correction_store import Change, keep_correction
 from synctalk.voice.hearing import hear
-from synctalk.voice.listing import DEFAULT_SPEAKER, Reason, Rejection, Row, RowError
+from synctalk.voice.listing import DEFAULT_SPEAKER, Listing, Reason, Rejection, Row, RowError
 from synctalk.voice.metadata import read_metadata
 from synctalk.voice.prepared_tables import REJECTED, write_rejected
 from synctalk.voice.spelling import unsayable
@@ -35,7 +35,7 @@ class Admission:
     """What became of a folder of corrections.
 
     Attributes:
-        changes: What each usable one did, by its name.
+        changes: What each usable one did, by its key.
         rejections: Those that cannot be used.
     """
 
@@ -107,7 +107,7 @@ def admit_corrections(
     listing = read_metadata(folder, settings, should_stop=should_stop)
     files.make_folder(store)
     files.sweep_leftovers(store)
-    admission = Admission(rejections=listing.rejections)
+    admission = Admission(rejections=[*listing.rejections, *_unlisted(listing)])
     heard = msgspec.structs.replace(settings, rate_hz=_KEY_RATE_HZ)
     seen: dict[str, str] = {}
     for row in listing.rows:
@@ -122,10 +122,17 @@ def admit_corrections(
             admission.rejections.append(Rejection(row.source, row.line, row.name, error.reason, error.detail))
             continue
         seen[key] = row.name
-        admission.changes[row.name] = keep_correction(store, key, checked, should_stop=should_stop)
+        admission.changes[key] = keep_correction(store, key, checked, should_stop=should_stop)
     write_rejected(store / REJECTED, admission.rejections)
     _tell(admission, folder, store)
     return admission
+
+
+def _unlisted(listing: Listing) -> list[Rejection]:
+    """The sounds that a listing does not name; where there is none, each of them is rejected already."""
+    named = {each.name for each in listing.rejections}
+    detail = "no row of the listing names it"
+    return [Rejection(each, 0, each, Reason.NO_TEXT, detail) for each in listing.unlisted if each not in named]
 
 
 def _tell(admission: Admission, folder: Path, store: Path) -> None:
