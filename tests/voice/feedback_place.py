@@ -17,7 +17,11 @@ import pytest
 import torch
 
 from synctalk.cli import main
+from synctalk.files import never
+from synctalk.pipeline.stage import StageContext
+from synctalk.progress import Progress
 from synctalk.voice.hf_folder import write_hf_folder
+from synctalk.voice.trained import trained_settings
 from synctalk.voice.vits import WIDTHS, Width
 from synctalk.workspace import Workspace
 from tests.journeys.conftest import digest_tensors
@@ -102,6 +106,18 @@ class FeedbackPlace:
             write_sound(self.root / folder / f"{seed}.wav", babble(1.0, seed=seed), rate_hz=22_050)
             (self.root / folder / f"{seed}.txt").write_text(text or text_for(1.0, seed=seed))
         return str(self.root / folder)
+
+    def context(self) -> StageContext:
+        """What a stage of the line runs in."""
+        return StageContext(
+            workspace=self.workspace,
+            settings=trained_settings(self.workspace),
+            fingerprint="f",
+            generation=0,
+            should_stop=never,
+            journal=lambda **_: None,
+            progress=Progress(None, dataset=NAME, stage="feedback"),
+        )
 
     def report(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.workspace.training("versions") / "report.json").read_text())

@@ -10,14 +10,12 @@ import pytest
 
 from synctalk.errors import InputError, StoppedError
 from synctalk.files import never
-from synctalk.pipeline.stage import Outcome, StageContext
-from synctalk.progress import Progress
+from synctalk.pipeline.stage import Outcome
 from synctalk.voice.admission import Screen, admit_corrections
 from synctalk.voice.corpus import open_corpus
 from synctalk.voice.correction_store import Change, read_corrections
 from synctalk.voice.corrections_stage import run_corrections
 from synctalk.voice.listing import DEFAULT_SPEAKER, Reason, Row, RowError
-from synctalk.voice.trained import trained_settings
 from synctalk.voice.voicemodel import VoiceFacts
 from synctalk.voice_settings import PrepareSettings
 from tests.voice.conftest import babble, facts_of, text_for, write_sound
@@ -114,18 +112,6 @@ def place(trained_place, tmp_path: Path) -> FeedbackPlace:
     return copy_of(trained_place, tmp_path / "root")
 
 
-def context_of(place: FeedbackPlace) -> StageContext:
-    return StageContext(
-        workspace=place.workspace,
-        settings=trained_settings(place.workspace),
-        fingerprint="f",
-        generation=0,
-        should_stop=never,
-        journal=lambda **_: None,
-        progress=Progress(None, dataset="anna", stage="corrections"),
-    )
-
-
 def take(place: FeedbackPlace, folder: Path) -> None:
     admit(folder, place.workspace.corrections, open_facts(place))
 
@@ -142,7 +128,7 @@ def test_a_recording_that_the_voice_is_measured_by_is_left_out(place: FeedbackPl
     (given / "held.wav").write_bytes((place.workspace.dataset / "recordings" / "wavs" / f"{name}.wav").read_bytes())
     (given / "held.txt").write_text(text_for(1.0, seed=99))
     take(place, given)
-    result = run_corrections(context_of(place))
+    result = run_corrections(place.context())
     assert result.outcome is Outcome.FINISHED
     assert result.summary == {"corrections": 3, "left_out": 1}
     corpus, _ = open_corpus(place.workspace.corrected)
@@ -163,7 +149,7 @@ def test_the_clips_do_not_depend_on_the_order_of_giving(place: FeedbackPlace, gi
         take(one_by_one, single)
     made = []
     for each in (place, one_by_one):
-        run_corrections(context_of(each))
+        run_corrections(each.context())
         folder = each.workspace.corrected
         made.append([(folder / name).read_bytes() for name in ("clips.json", "audio.npy", "rejected.csv")])
     assert made[0] == made[1]
@@ -171,10 +157,10 @@ def test_the_clips_do_not_depend_on_the_order_of_giving(place: FeedbackPlace, gi
 
 def test_a_stop_is_no_result_and_nothing_to_learn_is_an_error(place: FeedbackPlace, given: Path) -> None:
     take(place, given)
-    stopped = replace(context_of(place), should_stop=lambda: True)
+    stopped = replace(place.context(), should_stop=lambda: True)
     assert run_corrections(stopped).outcome is Outcome.INTERRUPTED
     assert not (place.workspace.corrected / "clips.json").exists()
     for path in place.workspace.corrections.glob("*.json"):
         path.unlink()
     with pytest.raises(InputError, match="no correction to learn from: none was given"):
-        run_corrections(context_of(place))
+        run_corrections(place.context())

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from synctalk.training.checkpoint import load_checkpoint
+from synctalk.pipeline.stage import Outcome
+from synctalk.training.checkpoint import load_checkpoint, save_checkpoint
+from synctalk.voice.promote_stage import run_promote
 from synctalk.voice.trained import find_voice_checkpoint, speaking_version
 from synctalk.voice.versions import read_versions
 from synctalk.voice.voicemodel import GENERATOR
 from tests.voice.conftest import babble, write_sound
-from tests.voice.feedback_place import LEARN, FeedbackPlace, copy_of, narrow_networks
+from tests.voice.feedback_place import LEARN, FeedbackPlace, copy_of, narrow_networks, without_speed
 
 ABSURD = ("feedback.lr=0.01", "feedback.warmup_steps=0")
 
@@ -99,6 +102,28 @@ def test_what_got_worse_is_rolled_back_and_an_export_stays(corrected, capsys) ->
     assert json.loads(out)["verdict"] == "rolled back"
     assert corrected.run() == 0
     assert skips(capsys.readouterr().err) == 3
+
+
+def test_a_voice_that_makes_no_numbers_is_rolled_back_even_where_it_speaks_already(corrected) -> None:
+    path = corrected.workspace.training("feedback") / "candidate.pth"
+    checkpoint = load_checkpoint(path)
+    broken = dict(checkpoint.models[GENERATOR])
+    broken["text_encoder.project.bias"] = broken["text_encoder.project.bias"] + 1e4  # logarithms of what is drawn
+    save_checkpoint(path, replace(checkpoint, models={GENERATOR: broken}))
+    assert run_promote(corrected.context()).summary["verdict"] == "rolled back"
+    report = corrected.report()
+    assert (report["after"], report["version"], report["previous"]) == (None, 0, 0)
+    assert "not finite" in report["reasons"][0]
+    assert speaking_version(corrected.workspace) == 0
+
+
+def test_a_stop_while_voices_are_compared_decides_nothing(corrected) -> None:
+    stopped = replace(corrected.context(), should_stop=lambda: True)
+    before = corrected.report()
+    assert run_promote(stopped).outcome is Outcome.INTERRUPTED
+    assert corrected.report() == before
+    assert run_promote(corrected.context()).outcome is Outcome.FINISHED
+    assert without_speed(corrected.report()) == without_speed(before)
 
 
 def test_going_back_by_hand_is_one_command(corrected, capsys) -> None:

@@ -100,3 +100,15 @@ def test_a_file_says_what_it_holds(workspace) -> None:
     promoted(workspace, 1)
     told = msgspec.json.decode(versions_path(workspace).read_bytes())
     assert (told["current"], told["newest"], told["versions"][0]["made_of"]) == (1, 1, "m1")
+
+
+def test_an_export_depends_on_the_best_checkpoint_and_on_the_version_that_speaks(workspace) -> None:
+    from synctalk.config import Settings
+    from synctalk.lines import EXPORT
+
+    assert EXPORT.inputs(workspace, Settings()) == {}
+    best = workspace.training("vits") / "best.pth"
+    best.parent.mkdir(parents=True)
+    best.write_bytes(b"x")
+    promoted(workspace, 1)
+    assert EXPORT.inputs(workspace, Settings()) == {"trained voice": best, "versions": versions_path(workspace)}
