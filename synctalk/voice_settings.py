@@ -53,6 +53,8 @@ class VitsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     duration_weight: NonNegativeFloat = 1.0
     adversarial_weight: NonNegativeFloat = 1.0
     feature_weight: NonNegativeFloat = 2.0
+    discriminator: Literal["wave", "wave+stft"] = "wave"
+    """What it learns against: judges of the wave, as published, or also judges of its spectrograms."""
 
 
 class KokoroSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

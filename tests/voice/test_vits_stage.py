@@ -1,0 +1,128 @@
+"""The stage `vits` as the runner calls it: whichever way it is told to compute, a stop changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from synctalk.config import Settings, load_settings
+from synctalk.lines import VITS
+from synctalk.pipeline.stage import Outcome, StageContext
+from synctalk.progress import Progress
+from synctalk.training.checkpoint import load_checkpoint
+from synctalk.voice.corpus import Clip, Corpus, write_corpus
+from synctalk.voice.vits import WIDTHS, Width
+from synctalk.voice.vits_recipe import DISCRIMINATOR
+from synctalk.voice.vits_stage import train_vits
+from synctalk.voice.voicemodel import GENERATOR
+from synctalk.workspace import Workspace
+
+TEXTS = ["one two three.", "four, five", "six and seven", "eight?"]
+SAMPLES = 4000
+
+Ask = Callable[..., StageContext]
+
+
+@pytest.fixture(autouse=True)
+def _narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(WIDTHS, "draft", Width(16, 32, 32))
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Ask:
+    """A context as the runner gives it; `ask("anna", {"vits.epochs": 1}, should_stop=...)`."""
+
+    def context(name: str, overrides: dict[str, Any] | None = None, **asked: Any) -> StageContext:
+        workspace = Workspace(tmp_path, name)
+        if not workspace.voice.exists():
+            workspace.voice.mkdir(parents=True)
+            noise = 3000 * np.random.default_rng(0).standard_normal(SAMPLES * len(TEXTS))
+            np.save(workspace.voice / "audio.npy", noise.astype(np.int16))
+            clips = tuple(
+                Clip(name=f"clip {n}", text=text, start=SAMPLES * n, samples=SAMPLES, is_held_out=n == 0)
+                for n, text in enumerate(TEXTS)
+            )
+            write_corpus(workspace.voice, Corpus(rate_hz=16_000, language="en_US", clips=clips))
+        settings = {
+            "vits.size": "draft", "vits.epochs": 2, "vits.batch_size": 2, "vits.segment_samples": 2048,
+            "voice.sample_text": "", "runtime.device": "cpu", **(overrides or {}),
+        }  # fmt: skip
+        return StageContext(
+            workspace=workspace,
+            settings=load_settings(tmp_path / "none.toml", overrides=settings),
+            fingerprint="f",
+            generation=0,
+            should_stop=asked.get("should_stop", lambda: False),
+            journal=lambda **_: None,
+            progress=Progress(None, dataset=name, stage="vits"),
+        )
+
+    return context
+
+
+def end_of(context: StageContext) -> dict[str, dict[str, Tensor]]:
+    return load_checkpoint(context.workspace.training("vits") / "epoch_0002.pth").models
+
+
+def assert_equal(one: dict[str, dict[str, Tensor]], other: dict[str, dict[str, Tensor]]) -> None:
+    assert one.keys() == other.keys() == {GENERATOR, DISCRIMINATOR}
+    for name, state in one.items():
+        assert state.keys() == other[name].keys()
+        assert [key for key, value in state.items() if not torch.equal(value, other[name][key])] == []
+
+
+def stopped_after(steps: int) -> Callable[[], bool]:
+    asked = 0
+
+    def should_stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked == steps
+
+    return should_stop
+
+
+@pytest.mark.parametrize("changes", [{"vits.discriminator": "wave+stft"}])
+def test_a_training_that_is_stopped_goes_on_to_the_same_bits(ask: Ask, changes: dict[str, Any]) -> None:
+    whole = ask("whole", changes)
+    assert train_vits(whole).outcome is Outcome.FINISHED
+    assert train_vits(ask("stopped", changes, should_stop=stopped_after(3))).outcome is Outcome.INTERRUPTED
+    again = ask("stopped", changes)
+    assert train_vits(again).outcome is Outcome.FINISHED
+    assert_equal(end_of(whole), end_of(again))
+    assert whole.workspace.training("vits").joinpath("training_log.json").read_bytes() == (
+        again.workspace.training("vits").joinpath("training_log.json").read_bytes()
+    )
+
+
+def test_judges_of_spectrograms_are_trained_and_kept_in_the_checkpoint(ask: Ask) -> None:
+    context = ask("anna", {"vits.discriminator": "wave+stft", "vits.epochs": 2})
+    train_vits(context)
+    folder = context.workspace.training("vits")
+    first, last = (load_checkpoint(folder / f"epoch_000{n}.pth").models[DISCRIMINATOR] for n in (1, 2))
+    further = [name for name in last if name.startswith("further.")]
+    assert len(further) == 3 * 6 * 3  # three judges, six layers, length, direction and bias of each
+    assert [name for name in further if torch.equal(first[name], last[name])] == []
+
+
+OF_THE_FIRST_VOICES = {
+    "seed", "size", "batch_size", "lr", "warmup_steps", "clip_norm", "ema_decay", "segment_samples", "mel_weight",
+    "kl_weight", "duration_weight", "adversarial_weight", "feature_weight",
+}  # fmt: skip
+
+
+def test_settings_that_came_later_do_not_make_earlier_voices_anew() -> None:
+    assert VITS.settings(Settings()).keys() == OF_THE_FIRST_VOICES
+
+
+def test_a_changed_discriminator_is_another_voice() -> None:
+    vits = msgspec.structs.replace(Settings().vits, discriminator="wave+stft")
+    asked = VITS.settings(msgspec.structs.replace(Settings(), vits=vits))
+    assert asked == VITS.settings(Settings()) | {"discriminator": "wave+stft"}
