@@ -95,6 +95,8 @@ class RuntimeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Share of taken memory from which on a training gives back what it does not need."""
     memory_critical: Share = 0.97
     """Share from which on it warns, when that did not help."""
+    gradient_checkpointing: Literal["off", "on"] = "off"
+    """Whether a VITS training computes inner results a second time rather than keep them: less memory, more time."""
     preview_s: NonNegativeFloat = 4.0
     """Length of the preview video after each epoch; 0 switches it off."""
     trackers: str = ""

@@ -34,14 +34,15 @@ def train_vits(context: StageContext) -> StageResult:
         TrainingError, StorageError, StateError: As `Engine.fit`.
     """
     corpus, samples = open_corpus(context.workspace.voice)
-    settings = context.settings.vits
+    settings, runtime = context.settings.vits, context.settings.runtime
     start = start_vits(settings, corpus)
     spelling = start.facts.spelling
     fitting = leave_out_unspellable(corpus, spelling) if settings.initial else corpus
     train, held_out = (VitsClips(fitting, samples, spelling, is_held_out=is_held_out) for is_held_out in (False, True))
 
     def make_recipe() -> VitsRecipe:
-        return VitsRecipe(*start.build(), settings, rate_hz=corpus.rate_hz)
+        recomputes = runtime.gradient_checkpointing == "on"
+        return VitsRecipe(*start.build(), settings, rate_hz=corpus.rate_hz, recomputes=recomputes)
 
     plan = fit_into_hours(
         Plan.of_stage(STAGE, settings, context, facts={FACTS: msgspec.to_builtins(start.facts)}),

@@ -102,6 +102,17 @@ def test_a_training_that_is_stopped_goes_on_to_the_same_bits(ask: Ask, changes: 
     )
 
 
+def test_gradient_checkpointing_may_come_and_go_within_a_training(ask: Ask) -> None:
+    """A training that ran out of memory can go on with it."""
+    on = {"runtime.gradient_checkpointing": "on"}
+    whole = ask("whole")
+    assert train_vits(whole).outcome is Outcome.FINISHED
+    assert train_vits(ask("changed", should_stop=stopped_after(3))).outcome is Outcome.INTERRUPTED
+    changed = ask("changed", on)
+    assert train_vits(changed).outcome is Outcome.FINISHED
+    assert_equal(end_of(whole), end_of(changed))
+
+
 def test_judges_of_spectrograms_are_trained_and_kept_in_the_checkpoint(ask: Ask) -> None:
     context = ask("anna", {"vits.discriminator": "wave+stft", "vits.epochs": 2})
     train_vits(context)
