@@ -97,6 +97,8 @@ class RuntimeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Share from which on it warns, when that did not help."""
     gradient_checkpointing: Literal["off", "on"] = "off"
     """Whether a VITS training computes inner results a second time rather than keep them: less memory, more time."""
+    samples: Literal["auto", "float32", "int16", "mapped"] = "auto"
+    """How a voice training keeps its samples: in memory as one of these numbers, or mapped from the disk."""
     preview_s: NonNegativeFloat = 4.0
     """Length of the preview video after each epoch; 0 switches it off."""
     trackers: str = ""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from synctalk.training.recipe import Batch
-from synctalk.voice.corpus import FULL_SCALE, Corpus
+from synctalk.voice.corpus import Corpus
 from synctalk.voice.mel import HOP
+from synctalk.voice.samples import as_float
 from synctalk.voice.spelling import Spelling
 
 
@@ -20,13 +21,13 @@ class VitsClips:
 
     Args:
         corpus: What was prepared.
-        samples: Of all its clips `[N]`, int16.
+        samples: Of all its clips `[N]`, as `keep_samples` gives them.
         spelling: From text to ids; that of the corpus when not given.
         is_held_out: Which half.
     """
 
     def __init__(
-        self, corpus: Corpus, samples: NDArray[np.int16], spelling: Spelling | None = None, *, is_held_out: bool
+        self, corpus: Corpus, samples: NDArray[Any], spelling: Spelling | None = None, *, is_held_out: bool
     ) -> None:
         self._clips = list(corpus.chosen(is_held_out=is_held_out))
         self._spelling = spelling or corpus.alphabet
@@ -53,7 +54,7 @@ class VitsClips:
         longest = -(-max(map(len, waves)) // HOP) * HOP
         padded = torch.zeros(len(clips), longest)
         for row, wave in zip(padded, waves, strict=True):
-            row[: len(wave)] = torch.from_numpy(wave.astype(np.float32) / FULL_SCALE)
+            row[: len(wave)] = torch.from_numpy(as_float(wave))
         return {
             "ids": torch.nn.utils.rnn.pad_sequence(ids, batch_first=True),
             "id_lengths": _numbers(map(len, ids)),

@@ -102,9 +102,9 @@ def test_a_training_that_is_stopped_goes_on_to_the_same_bits(ask: Ask, changes: 
     )
 
 
-def test_gradient_checkpointing_may_come_and_go_within_a_training(ask: Ask) -> None:
+def test_what_saves_memory_may_come_and_go_within_a_training(ask: Ask) -> None:
     """A training that ran out of memory can go on with it."""
-    on = {"runtime.gradient_checkpointing": "on"}
+    on = {"runtime.gradient_checkpointing": "on", "runtime.samples": "int16"}
     whole = ask("whole")
     assert train_vits(whole).outcome is Outcome.FINISHED
     assert train_vits(ask("changed", should_stop=stopped_after(3))).outcome is Outcome.INTERRUPTED
