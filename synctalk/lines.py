@@ -22,6 +22,7 @@ from synctalk.workspace import Workspace
 _NOT_IN_A_RESULT = ("epochs", "initial", "asr_model", "vgg_weights")
 
 # Younger than the first voices, which are what these settings make with their defaults; they are not made again.
+_ADDED_TO_PREPARE = ("text",)
 _ADDED_TO_VITS = ("discriminator",)
 
 
@@ -67,7 +68,7 @@ def _preprocess_settings(settings: Settings) -> dict[str, object]:
 
 
 def _prepare_settings(settings: Settings) -> dict[str, object]:
-    return as_facts(settings.prepare)
+    return as_facts(settings.prepare, unless_default=_ADDED_TO_PREPARE)
 
 
 def _syncnet_settings(settings: Settings) -> dict[str, object]:

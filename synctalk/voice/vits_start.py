@@ -113,6 +113,8 @@ def _from_nothing(settings: VitsSettings, corpus: Corpus) -> Start:
         extra_signs=corpus.extra_signs,
         speakers=corpus.speakers,
         config=config.to_dict(),
+        espeak=corpus.espeak,
+        phonemes=corpus.phonemes,
     )
     return Start(facts, lambda: (build_vits(config), build_discriminator(settings)))
 
@@ -141,7 +143,12 @@ def _go_on(folder: Path, settings: VitsSettings, corpus: Corpus) -> Start:
 
 
 def _check_sound(folder: Path, voice: VoiceFacts, corpus: Corpus) -> None:
-    """Refuse a voice whose samples or frames are not those of the recordings."""
+    """Refuse a voice whose samples, frames or letters are not those of the recordings."""
+    if corpus.espeak:
+        raise InputError(
+            f"the voice in {folder} reads letters, the recordings are prepared as phonemes",
+            hint=f"prepare them as letters: --set prepare.text=characters, {_WITHOUT}",
+        )
     if voice.rate_hz != corpus.rate_hz:
         again = f"prepare the recordings for it: --set prepare.rate_hz={voice.rate_hz}"
         hint = again if voice.rate_hz in _RATES_HZ else "start from a voice with 16000 or 22050 samples per second"
