@@ -60,7 +60,7 @@ def phonemes_of(texts: Sequence[str], voice: str) -> list[str]:
     Raises:
         MissingPartError, InputError, StageError: As `check_espeak`.
     """
-    simple = [" ".join(text.replace("\0", " ").split()) for text in texts]
+    simple = [" ".join(_encodable(text).split()) for text in texts]
     answer = _ask({"voice": voice, "texts": simple})
     return [_write(text, clauses) for text, clauses in zip(simple, answer, strict=True)]
 
@@ -73,6 +73,11 @@ def phonemes_of_one(text: str, voice: str) -> str:
         MissingPartError, InputError, StageError: As `check_espeak`.
     """
     return phonemes_of([text], voice)[0]
+
+
+def _encodable(text: str) -> str:
+    """A text without what C, or UTF-8, cannot hold."""
+    return text.replace("\0", " ").encode(errors="replace").decode()
 
 
 def _ask(question: dict[str, Any]) -> list[list[tuple[str, int]]]:

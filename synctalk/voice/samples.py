@@ -22,7 +22,6 @@ Storage = Literal["float32", "int16", "mapped"]
 
 _MOST_SHARE = 0.5  # of the memory that is free: the networks, their gradients and the loaders want the rest
 _BYTES: dict[Storage, int] = {"float32": 4, "int16": 2, "mapped": 0}
-_GIB = 1 << 30
 _log = get_logger(__name__)
 
 
@@ -48,8 +47,8 @@ class Estimate:
         return next((kind for kind in kinds if self.needed(kind) <= _MOST_SHARE * self.free), "mapped")
 
     def __str__(self) -> str:
-        sizes = " or ".join(f"{self.needed(kind) / _GIB:.2f} GiB as {kind}" for kind in ("float32", "int16"))
-        free = f"{self.free / _GIB:.2f} GiB are free" if self.free else "the system does not tell how much is free"
+        sizes = " or ".join(f"{self.needed(kind) / 1e6:.1f} MB as {kind}" for kind in ("float32", "int16"))
+        free = f"{self.free / 1e6:.0f} MB are free" if self.free else "the system does not tell how much is free"
         return f"{sizes}; {free}"
 
 

@@ -125,7 +125,7 @@ def test_nothing_that_people_write_breaks_the_real_one() -> None:
         found.extend(texts)
 
     collect()
-    found += ["<speak>x</speak>", "[[h@l'oU]]", "\0\0", "a" * 3000, "🙂🙂", "\u202e", "e\u0301"]
+    found += ["<speak>x</speak>", "[[h@l'oU]]", "\0\0", "a" * 3000, "🙂🙂", "\u202e", "e\u0301", "caf\udce9"]
     told = phonemes_of(found, "en-us")
     assert len(told) == len(found)
     assert phonemes_of(found[::-1], "en-us") == told[::-1]

@@ -67,7 +67,7 @@ def test_where_the_system_does_not_tell_only_a_wish_takes_memory() -> None:
 
 
 def test_estimate_and_choice_are_told(caplog: pytest.LogCaptureFixture) -> None:
-    assert str(Estimate(GIB // 4, GIB)) == "1.00 GiB as float32 or 0.50 GiB as int16; 1.00 GiB are free"
+    assert str(Estimate(10**9, 10**10)) == "4000.0 MB as float32 or 2000.0 MB as int16; 10000 MB are free"
     assert "does not tell" in str(Estimate(1, 0))
     logging.getLogger("synctalk").propagate = True
     with caplog.at_level(logging.INFO):
