@@ -94,33 +94,34 @@ def stopped_after(steps: int) -> Callable[[], bool]:
     return should_stop
 
 
-@pytest.mark.parametrize("changes", [{"vits.discriminator": "wave+stft"}])
-def test_a_training_that_is_stopped_goes_on_to_the_same_bits(ask: Ask, changes: dict[str, Any]) -> None:
-    whole = ask("whole", changes)
+SAVING = {"runtime.gradient_checkpointing": "on", "runtime.samples": "int16"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "afterwards"),
+    [
+        ({}, SAVING),  # a training that ran out of memory goes on with what saves it
+        pytest.param({}, {}, marks=pytest.mark.slow),
+        pytest.param({"runtime.precision": "bfloat16"}, SAVING, marks=pytest.mark.slow),
+    ],
+)
+def test_a_training_that_is_stopped_goes_on_to_the_same_bits(
+    ask: Ask, kind: dict[str, Any], afterwards: dict[str, Any]
+) -> None:
+    kind = {"vits.discriminator": "wave+stft", **kind}
+    whole = ask("whole", kind)
     assert train_vits(whole).outcome is Outcome.FINISHED
-    assert train_vits(ask("stopped", changes, should_stop=stopped_after(3))).outcome is Outcome.INTERRUPTED
-    again = ask("stopped", changes)
+    assert train_vits(ask("stopped", kind, should_stop=stopped_after(3))).outcome is Outcome.INTERRUPTED
+    again = ask("stopped", kind | afterwards)
     assert train_vits(again).outcome is Outcome.FINISHED
     assert_equal(end_of(whole), end_of(again))
     logs = (one.workspace.training("vits") / "training_log.json" for one in (whole, again))
     losses = [[entry | {"timing": None} for entry in json.loads(log.read_bytes())] for log in logs]
     assert losses[0] == losses[1]
+    assert_every_judge_of_spectrograms_learned(whole)
 
 
-def test_what_saves_memory_may_come_and_go_within_a_training(ask: Ask) -> None:
-    """A training that ran out of memory can go on with it."""
-    on = {"runtime.gradient_checkpointing": "on", "runtime.samples": "int16"}
-    whole = ask("whole")
-    assert train_vits(whole).outcome is Outcome.FINISHED
-    assert train_vits(ask("changed", should_stop=stopped_after(3))).outcome is Outcome.INTERRUPTED
-    changed = ask("changed", on)
-    assert train_vits(changed).outcome is Outcome.FINISHED
-    assert_equal(end_of(whole), end_of(changed))
-
-
-def test_judges_of_spectrograms_are_trained_and_kept_in_the_checkpoint(ask: Ask) -> None:
-    context = ask("anna", {"vits.discriminator": "wave+stft", "vits.epochs": 2})
-    train_vits(context)
+def assert_every_judge_of_spectrograms_learned(context: StageContext) -> None:
     folder = context.workspace.training("vits")
     first, last = (load_checkpoint(folder / f"epoch_000{n}.pth").models[DISCRIMINATOR] for n in (1, 2))
     further = [name for name in last if name.startswith("further.")]
