@@ -7,7 +7,7 @@ voice line understands are understood here (`metadata.py`), pairs of `x.wav` and
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -75,7 +75,7 @@ class Screen:
         """A voice of one takes everything for its own; one of several has to know who speaks."""
         speakers = self.facts.speakers
         if len(speakers) == 1 or row.speaker == DEFAULT_SPEAKER:
-            return Row(row.name, speakers[0], row.text, row.path, row.line, row.source)
+            return replace(row, speaker=speakers[0])
         if row.speaker not in speakers:
             raise RowError(Reason.UNKNOWN_SPEAKER, f"{row.speaker}; it has {', '.join(speakers)}")
         return row

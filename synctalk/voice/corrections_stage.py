@@ -22,6 +22,7 @@ from synctalk.voice.listing import Reason, Rejection, Row, RowError
 from synctalk.voice.prepared_tables import REJECTED, write_rejected
 from synctalk.voice.samplefile import SampleFile
 from synctalk.voice.trained import trained_facts
+from synctalk.voice.transcription import screen_phonemes
 from synctalk.voice.voicemodel import VoiceFacts
 
 _log = get_logger(__name__)
@@ -47,6 +48,8 @@ def _prepare(context: StageContext, folder: Path) -> StageResult:
     files.sweep_leftovers(folder)
     rejections: list[Rejection] = []
     rows = _rows(context.workspace.corrections, Screen(facts), rejections)
+    if facts.espeak:
+        rows = _with_phonemes(rows, facts.espeak, context, rejections)
     settings = msgspec.structs.replace(context.settings.prepare, most_clips=0)
     with SampleFile(folder) as store:
         gathering = Gathering(settings, store, context.should_stop, rejections)
@@ -76,6 +79,17 @@ def _rows(folder: Path, screen: Screen, rejections: list[Rejection]) -> list[Row
     return rows
 
 
+def _with_phonemes(rows: list[Row], espeak: str, context: StageContext, rejections: list[Rejection]) -> list[Row]:
+    """The rows as a voice reads them that reads phonemes."""
+    read = []
+    for row, problem in screen_phonemes(rows, espeak, context.should_stop):
+        if problem is None:
+            read.append(row)
+        else:
+            rejections.append(Rejection(row.source, 0, row.name, problem.reason, problem.detail))
+    return read
+
+
 def _without_held_out(
     heard: list[Kept], store: SampleFile, context: StageContext, rejections: list[Rejection]
 ) -> list[Kept]:
@@ -96,7 +110,16 @@ def _corpus(chosen: list[Kept], facts: VoiceFacts) -> Corpus:
     clips, start = [], 0
     for each in chosen:
         speaker = facts.speakers.index(each.row.speaker)
-        clips.append(Clip(name=each.row.name, text=each.row.text, speaker=speaker, start=start, samples=each.samples))
+        clips.append(
+            Clip(
+                name=each.row.name,
+                text=each.row.text,
+                speaker=speaker,
+                start=start,
+                samples=each.samples,
+                phonemes=each.row.phonemes,
+            )
+        )
         start += each.samples
     return Corpus(
         rate_hz=facts.rate_hz,
@@ -104,6 +127,7 @@ def _corpus(chosen: list[Kept], facts: VoiceFacts) -> Corpus:
         extra_signs=facts.extra_signs,
         speakers=facts.speakers,
         clips=tuple(clips),
+        espeak=facts.espeak,
     )
 
 

@@ -27,11 +27,12 @@ from synctalk.voice.feedback_data import ReplayedClips, without_corrected
 from synctalk.voice.preview import speaking_preview
 from synctalk.voice.trained import FACTS, version_path, voice_facts
 from synctalk.voice.versions import TRAINED
-from synctalk.voice.vits import WIDTHS, make_trainable
+from synctalk.voice.vits import make_trainable
 from synctalk.voice.vits_data import VitsClips
 from synctalk.voice.vits_recipe import DISCRIMINATOR, VitsRecipe
-from synctalk.voice.vits_start import Start
+from synctalk.voice.vits_start import Start, build_discriminator
 from synctalk.voice.voicemodel import GENERATOR, load_vits
+from synctalk.voice_settings import VitsSettings
 from synctalk.workspace import Workspace
 
 STAGE = "feedback"
@@ -75,7 +76,7 @@ def train_feedback(context: StageContext) -> StageResult:
         TrainingError, StorageError, StateError: As `Engine.fit`.
     """
     settings, clips = context.settings.feedback, open_clips(context.workspace)
-    start = start_from_trained(context.workspace, context.settings.vits.size)
+    start = start_from_trained(context.workspace, context.settings.vits)
     spelling = start.facts.spelling
     train = ReplayedClips(
         VitsClips(clips.corrections, clips.corrected, spelling, is_held_out=False),
@@ -84,7 +85,8 @@ def train_feedback(context: StageContext) -> StageResult:
     )
     plan = Plan.of_stage(STAGE, settings, context, facts={FACTS: msgspec.to_builtins(start.facts)})
     plan.seed_weights()
-    recipe = VitsRecipe(*start.build(), context.settings.vits, rate_hz=clips.corpus.rate_hz)
+    recomputes = context.settings.runtime.gradient_checkpointing == "on"
+    recipe = VitsRecipe(*start.build(), context.settings.vits, rate_hz=clips.corpus.rate_hz, recomputes=recomputes)
     engine = Engine(
         plan=plan,
         recipe=recipe,
@@ -103,11 +105,15 @@ def train_feedback(context: StageContext) -> StageResult:
     return StageResult(Outcome.FINISHED, summary)
 
 
-def start_from_trained(workspace: Workspace, size: str) -> Start:
+def start_from_trained(workspace: Workspace, settings: VitsSettings) -> Start:
     """The networks of the trained voice, ready to go on; a discriminator that was not kept starts afresh.
 
+    Args:
+        workspace: Of the voice.
+        settings: It was trained with.
+
     Raises:
-        InputError: There is no trained voice, or its discriminator has another width than `size` says.
+        InputError: There is no trained voice, or its discriminator is another than the settings say.
     """
     path = version_path(workspace, TRAINED)
     checkpoint = load_checkpoint(path)
@@ -115,13 +121,13 @@ def start_from_trained(workspace: Workspace, size: str) -> Start:
     models = checkpoint.averaged_models
 
     def build() -> tuple[VitsModel, Discriminator]:
-        discriminator = Discriminator(WIDTHS[size].narrowing)
+        discriminator = build_discriminator(settings)
         try:
             if DISCRIMINATOR in models:
                 discriminator.load_state_dict(models[DISCRIMINATOR])
         except RuntimeError as error:
             raise InputError(
-                f"the discriminator in {path.name} is not one of a voice of size {size}",
+                f"the discriminator in {path.name} is not the one that its settings say",
                 hint="train the voice again: synctalk run NAME --line voice --force vits",
             ) from error
         return make_trainable(load_vits(facts, models[GENERATOR])), discriminator

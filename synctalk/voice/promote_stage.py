@@ -21,7 +21,6 @@ from synctalk.training.checkpoint import Checkpoint, Facts, load_checkpoint, sav
 from synctalk.training.recipe import Batch
 from synctalk.voice.comparison import FeedbackReport, Figures, find_regressions, write_report
 from synctalk.voice.corpus import Corpus
-from synctalk.voice.discriminator import Discriminator
 from synctalk.voice.evaluate import MOST_CLIPS, measure, say_held_out
 from synctalk.voice.feedback_data import ReplayedClips
 from synctalk.voice.feedback_stage import CANDIDATE, FeedbackClips, open_clips
@@ -35,9 +34,9 @@ from synctalk.voice.trained import (
     version_path,
 )
 from synctalk.voice.versions import TRAINED, Version, promote, read_versions, restore, versions_folder
-from synctalk.voice.vits import WIDTHS
 from synctalk.voice.vits_data import VitsClips
 from synctalk.voice.vits_recipe import VitsRecipe
+from synctalk.voice.vits_start import build_discriminator
 from synctalk.voice_settings import VitsSettings
 from synctalk.workspace import Workspace
 
@@ -156,8 +155,7 @@ def mel_distance(
     """
     clips = VitsClips(corpus, samples, voice.facts.spelling, is_held_out=is_held_out)
     # Held-out figures need no discriminator; the recipe has one to train with.
-    discriminator = Discriminator(WIDTHS[settings.size].narrowing)
-    recipe = VitsRecipe(voice.model, discriminator, settings, rate_hz=corpus.rate_hz)
+    recipe = VitsRecipe(voice.model, build_discriminator(settings), settings, rate_hz=corpus.rate_hz)
     count = min(len(clips), MOST_CLIPS)
     distances = []
     with torch.random.fork_rng(devices=[]), torch.inference_mode():

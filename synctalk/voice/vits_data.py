@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from synctalk.training.recipe import Batch
-from synctalk.voice.corpus import FULL_SCALE, Corpus
+from synctalk.voice.corpus import Clip, Corpus
 from synctalk.voice.mel import HOP
+from synctalk.voice.samples import as_float
 from synctalk.voice.spelling import Spelling
 
 
@@ -22,12 +23,12 @@ class Sample:
 
     Attributes:
         ids: Of its text.
-        wave: Its samples `[N]`.
+        wave: Its samples `[N]`, as `keep_samples` gives them.
         speaker: Number of who speaks.
     """
 
     ids: list[int]
-    wave: NDArray[np.int16]
+    wave: NDArray[Any]
     speaker: int
 
 
@@ -36,15 +37,16 @@ class VitsClips:
 
     Args:
         corpus: What was prepared.
-        samples: Of all its clips `[N]`, int16.
-        spelling: From text to ids; that of the corpus when not given.
+        samples: Of all its clips `[N]`, as `keep_samples` gives them.
+        spelling: From text to ids, for clips without phonemes; that of the corpus when not given.
         is_held_out: Which half.
     """
 
     def __init__(
-        self, corpus: Corpus, samples: NDArray[np.int16], spelling: Spelling | None = None, *, is_held_out: bool
+        self, corpus: Corpus, samples: NDArray[Any], spelling: Spelling | None = None, *, is_held_out: bool
     ) -> None:
         self._clips = list(corpus.chosen(is_held_out=is_held_out))
+        self._alphabet = corpus.alphabet
         self._spelling = spelling or corpus.alphabet
         self._samples = samples
 
@@ -63,8 +65,11 @@ class VitsClips:
     def sample(self, index: int) -> Sample:
         """One clip."""
         clip = self._clips[index]
-        wave = self._samples[clip.start : clip.start + clip.samples]
-        return Sample(self._spelling.encode(clip.text), wave, clip.speaker)
+        return Sample(self._spell(clip), self._samples[clip.start : clip.start + clip.samples], clip.speaker)
+
+    def _spell(self, clip: Clip) -> list[int]:
+        """Phonemes were asked for once, by `prepare`: a training needs no espeak for its clips."""
+        return self._alphabet.spell(clip.phonemes) if clip.phonemes else self._spelling.encode(clip.text)
 
 
 def batch_of(samples: Sequence[Sample]) -> Batch:
@@ -77,7 +82,7 @@ def batch_of(samples: Sequence[Sample]) -> Batch:
     longest = -(-max(len(each.wave) for each in samples) // HOP) * HOP
     padded = torch.zeros(len(samples), longest)
     for row, each in zip(padded, samples, strict=True):
-        row[: len(each.wave)] = torch.from_numpy(each.wave.astype(np.float32) / FULL_SCALE)
+        row[: len(each.wave)] = torch.from_numpy(as_float(each.wave))
     return {
         "ids": torch.nn.utils.rnn.pad_sequence([torch.tensor(each.ids) for each in samples], batch_first=True),
         "id_lengths": _numbers(len(each.ids) for each in samples),

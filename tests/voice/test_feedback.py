@@ -75,7 +75,7 @@ def test_a_voice_that_is_no_worse_speaks_and_is_exported_and_nothing_is_left_to_
 def test_it_starts_from_both_networks_of_the_trained_voice(trained) -> None:
     from synctalk.voice.feedback_stage import start_from_trained
 
-    model, discriminator = start_from_trained(trained.workspace, "draft").build()
+    model, discriminator = start_from_trained(trained.workspace, trained.context().settings.vits).build()
     known = load_checkpoint(trained.workspace.training("vits") / "best.pth").models
     assert all(
         np.array_equal(value, known["discriminator"][name]) for name, value in discriminator.state_dict().items()
