@@ -6,16 +6,20 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from synctalk.errors import InputError, StoppedError
 from synctalk.files import never
 from synctalk.pipeline.stage import Outcome
+from synctalk.training.checkpoint import load_checkpoint, save_checkpoint
 from synctalk.voice.admission import Screen, admit_corrections
 from synctalk.voice.corpus import open_corpus
 from synctalk.voice.correction_store import Change, read_corrections
 from synctalk.voice.corrections_stage import run_corrections
 from synctalk.voice.listing import DEFAULT_SPEAKER, Reason, Row, RowError
+from synctalk.voice.trained import FACTS, version_path
+from synctalk.voice.vits_data import VitsClips
 from synctalk.voice.voicemodel import VoiceFacts
 from synctalk.voice_settings import PrepareSettings
 from tests.voice.conftest import babble, facts_of, text_for, write_sound
@@ -164,3 +168,27 @@ def test_a_stop_is_no_result_and_nothing_to_learn_is_an_error(place: FeedbackPla
         path.unlink()
     with pytest.raises(InputError, match="no correction to learn from: none was given"):
         run_corrections(place.context())
+
+
+@pytest.mark.usefixtures("real_espeak")
+def test_a_voice_that_reads_phonemes_learns_the_phonemes_of_its_corrections(place: FeedbackPlace, given: Path) -> None:
+    from synctalk.voice.espeak import phonemes_of
+
+    texts = [(given / f"{number}.txt").read_text() for number in range(3)]
+    phonemes = phonemes_of(texts, "en-us")
+    facts = msgspec.structs.replace(
+        open_facts(place), espeak="en-us", phonemes=tuple(sorted(set("".join(phonemes)))), vocabulary={}
+    )
+    path = version_path(place.workspace, 0)
+    checkpoint = load_checkpoint(path)
+    told = {**checkpoint.facts.settings, FACTS: msgspec.to_builtins(facts)}
+    save_checkpoint(path, replace(checkpoint, facts=replace(checkpoint.facts, settings=told)))
+    with pytest.raises(RowError, match="never learned"):
+        Screen(facts).check(row("zhuzh"))
+    take(place, given)
+    run_corrections(place.context())
+    corpus, samples = open_corpus(place.workspace.corrected)
+    assert {clip.text: clip.phonemes for clip in corpus.clips} == dict(zip(texts, phonemes, strict=True))
+    assert corpus.espeak == "en-us"
+    clips = VitsClips(corpus, samples, facts.spelling, is_held_out=False)
+    assert [clips.sample(n).ids for n in range(3)] == [facts.spelling.encode(clip.text) for clip in corpus.clips]
