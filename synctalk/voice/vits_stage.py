@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
-import torch
-from transformers import VitsModel
 
-from synctalk.log import get_logger
-from synctalk.media.audio import write_wav
 from synctalk.pipeline.stage import Outcome, StageContext, StageResult
 from synctalk.training.engine import Engine
 from synctalk.training.memory_guard import machine_room
 from synctalk.training.pace import fit_into_hours
 from synctalk.training.plan import FitOutcome, Plan
 from synctalk.voice.corpus import open_corpus
+from synctalk.voice.preview import speaking_preview
 from synctalk.voice.samples import keep_samples
 from synctalk.voice.trained import FACTS, STAGE
 from synctalk.voice.vits_data import VitsClips
 from synctalk.voice.vits_recipe import VitsRecipe
 from synctalk.voice.vits_start import leave_out_unspellable, start_vits
-from synctalk.voice.voicemodel import VoiceFacts
-
-PREVIEW = "preview.wav"
-
-_log = get_logger(__name__)
 
 
 def train_vits(context: StageContext) -> StageResult:
@@ -66,25 +56,8 @@ def train_vits(context: StageContext) -> StageResult:
         journal=context.journal,
         progress=context.progress,
         lengths=train.lengths,
-        after_epoch=_preview(context, start.facts, recipe.generator),
+        after_epoch=speaking_preview(context, STAGE, start.facts, recipe.generator),
     )
     outcome = engine.fit()
     summary = {"clips": len(fitting.clips), "left_out": len(corpus.clips) - len(fitting.clips), **engine.best_figures}
     return StageResult(Outcome.FINISHED if outcome is FitOutcome.FINISHED else Outcome.INTERRUPTED, summary)
-
-
-def _preview(context: StageContext, facts: VoiceFacts, generator: VitsModel) -> Callable[[int], None] | None:
-    """Speaks the sample text with the weights as they are when it is called."""
-    spelled = facts.spelling.encode(context.settings.voice.sample_text)
-    if spelled == facts.spelling.encode(""):
-        return None
-    ids = torch.tensor([spelled])
-    path = context.workspace.training(STAGE) / PREVIEW
-
-    def speak(_epoch: int) -> None:
-        with torch.inference_mode():
-            speaker = 0 if len(facts.speakers) > 1 else None
-            spoken = generator(ids.to(generator.device), speaker_id=speaker).waveform[0]
-        write_wav(path, spoken.float().cpu().numpy(), rate_hz=facts.rate_hz)
-
-    return speak
