@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -79,15 +80,25 @@ class TorchNetwork:
         return utter
 
     def _run(self, ids: Sequence[int], speaker: int, manner: Manner) -> Samples:
-        model = self._model
-        model.noise_scale, model.noise_scale_duration = manner.noise, manner.duration_noise
-        who = speaker if model.config.num_speakers > 1 else None
+        who = speaker if self._model.config.num_speakers > 1 else None
         try:
-            said = model(torch.tensor([ids]), speaker_id=who, speaking_rate=manner.speed)
+            with _speaking_with(self._model, manner):
+                said = self._model(torch.tensor([ids]), speaker_id=who, speaking_rate=manner.speed)
         except RuntimeError as error:  # numbers that no layer can take, or a length that no memory can hold
             raise StageError(f"the voice failed: {error}", hint="use another checkpoint") from error
         samples: Samples = said.waveform[0].float().numpy()  # [T]
         return samples
+
+
+@contextmanager
+def _speaking_with(model: VitsModel, manner: Manner) -> Iterator[None]:
+    """Lend a network a manner: it reads the noise from its attributes, which also say what is its own."""
+    own = model.noise_scale, model.noise_scale_duration
+    model.noise_scale, model.noise_scale_duration = manner.noise, manner.duration_noise
+    try:
+        yield
+    finally:
+        model.noise_scale, model.noise_scale_duration = own
 
 
 class Voice:

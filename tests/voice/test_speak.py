@@ -44,6 +44,13 @@ def test_without_a_seed_no_reading_is_like_another(voice: Voice) -> None:
     assert not np.array_equal(said(voice), said(voice))
 
 
+def test_how_it_is_asked_to_speak_once_is_not_its_manner_from_then_on(anna) -> None:
+    before = anna.model.noise_scale, anna.model.noise_scale_duration
+    said(Voice.of_model(anna.facts, anna.model), noise=0.0, duration_noise=0.0)
+    assert (anna.model.noise_scale, anna.model.noise_scale_duration) == before
+    assert min(before) > 0
+
+
 def test_speaking_leaves_the_global_generator_alone(voice: Voice) -> None:
     before = torch.get_rng_state()
     said(voice, "Hi. You.")
