@@ -9,11 +9,12 @@ import msgspec
 
 from synctalk.errors import InputError, StoppedError
 from synctalk.log import get_logger
-from synctalk.media.audio import write_wav
+from synctalk.media.audio import SAMPLE_BYTES, write_wav
 from synctalk.pipeline.stage import Outcome, StageContext, StageResult
 from synctalk.training.engine import Engine
 from synctalk.training.pace import fit_into_hours
 from synctalk.training.plan import FitOutcome, Plan
+from synctalk.training.previews import keep_preview
 from synctalk.voice.aligned import AlignedClip, AlignedCorpus, align
 from synctalk.voice.corpus import open_corpus
 from synctalk.voice.gridfiles import find_textgrids
@@ -55,7 +56,13 @@ def train_kokoro(context: StageContext) -> StageResult:
         return KokoroRecipe(KokoroModel(len(aligned.tokens), settings), settings)
 
     plan = fit_into_hours(
-        Plan.of_stage(STAGE, settings, context, facts={FACTS: msgspec.to_builtins(facts)}),
+        Plan.of_stage(
+            STAGE,
+            settings,
+            context,
+            facts={FACTS: msgspec.to_builtins(facts)},
+            preview_bytes=round(context.settings.runtime.preview_s * corpus.rate_hz * SAMPLE_BYTES),
+        ),
         context.settings.target_hours,
         make_recipe,
         (train_data, valid_data),
@@ -102,6 +109,7 @@ def _preview(context: StageContext, voice: KokoroVoice, aligned: AlignedCorpus) 
     def speak(epoch: int) -> None:
         speech = voice.speak_tokens(chosen.timed.tokens, most_frames=most_frames)
         write_wav(path, speech.samples, rate_hz=voice.rate_hz)
+        keep_preview(path, epoch, most=context.settings.runtime.kept_previews)
         _log.debug("epoch %d speaks the text of clip %s", epoch, chosen.clip.name)
 
     return speak

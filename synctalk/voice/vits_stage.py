@@ -9,11 +9,12 @@ import torch
 from transformers import VitsModel
 
 from synctalk.log import get_logger
-from synctalk.media.audio import write_wav
+from synctalk.media.audio import SAMPLE_BYTES, write_wav
 from synctalk.pipeline.stage import Outcome, StageContext, StageResult
 from synctalk.training.engine import Engine
 from synctalk.training.pace import fit_into_hours
 from synctalk.training.plan import FitOutcome, Plan
+from synctalk.training.previews import keep_preview
 from synctalk.voice.corpus import open_corpus
 from synctalk.voice.trained import FACTS, STAGE
 from synctalk.voice.vits_data import VitsClips
@@ -22,6 +23,8 @@ from synctalk.voice.vits_start import leave_out_unspellable, start_vits
 from synctalk.voice.voicemodel import VoiceFacts
 
 PREVIEW = "preview.wav"
+_SLOWEST_S = 0.2
+"""Per character, of a voice that has hardly begun to learn: for the room on the disk."""
 
 _log = get_logger(__name__)
 
@@ -44,7 +47,13 @@ def train_vits(context: StageContext) -> StageResult:
         return VitsRecipe(*start.build(), settings, rate_hz=corpus.rate_hz)
 
     plan = fit_into_hours(
-        Plan.of_stage(STAGE, settings, context, facts={FACTS: msgspec.to_builtins(start.facts)}),
+        Plan.of_stage(
+            STAGE,
+            settings,
+            context,
+            facts={FACTS: msgspec.to_builtins(start.facts)},
+            preview_bytes=round(len(context.settings.voice.sample_text) * _SLOWEST_S * corpus.rate_hz * SAMPLE_BYTES),
+        ),
         context.settings.target_hours,
         make_recipe,
         (train, held_out),
@@ -77,10 +86,11 @@ def _preview(context: StageContext, facts: VoiceFacts, generator: VitsModel) -> 
     ids = torch.tensor([spelled])
     path = context.workspace.training(STAGE) / PREVIEW
 
-    def speak(_epoch: int) -> None:
+    def speak(epoch: int) -> None:
         with torch.inference_mode():
             speaker = 0 if len(facts.speakers) > 1 else None
             spoken = generator(ids.to(generator.device), speaker_id=speaker).waveform[0]
         write_wav(path, spoken.float().cpu().numpy(), rate_hz=facts.rate_hz)
+        keep_preview(path, epoch, most=context.settings.runtime.kept_previews)
 
     return speak
