@@ -47,6 +47,7 @@ def read_prompts(confinement: Confinement, workspace: Workspace) -> list[Prompt]
         RefusedError: The list cannot be read.
         ForbiddenError: A link stands in the way.
     """
+    takes = Takes(confinement, workspace)
     names = [*workspace.dataset.relative_to(workspace.root).parts, _FILE]
     try:
         content = read_whole(confinement, names)
@@ -56,20 +57,21 @@ def read_prompts(confinement: Confinement, workspace: Workspace) -> list[Prompt]
         lines = content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise RefusedError(f"{_FILE} is not UTF-8", hint="save it as UTF-8, a sentence per line") from error
-    takes = Takes(confinement, workspace)
     return [Prompt(text, takes.name_of(text)) for text in _checked(lines)]
 
 
-def write_prompts(workspace: Workspace, texts: Sequence[str]) -> None:
+def write_prompts(confinement: Confinement, workspace: Workspace, texts: Sequence[str]) -> None:
     """Give a dataset another list; what was recorded stays.
 
     Raises:
+        ConflictError: Its recordings have a listing that cannot be continued here.
         RefusedError: It holds nothing to read, too much, or a sentence that cannot be used; says which.
         StorageError: The disk refused.
     """
     sentences = _checked(texts)
     if not sentences:
         raise RefusedError("there is no sentence in it", hint="write a sentence per line")
+    Takes(confinement, workspace)  # refuses what could not be recorded anyway
     files.write_bytes(workspace.dataset / _FILE, ("\n".join(sentences) + "\n").encode())
 
 

@@ -155,8 +155,8 @@ def test_failure_is_put_right_by_its_button(page: Any, fresh: Service) -> None:
     page.fill("[id='set-main.batch_size']", "4")
     page.fill("[id='set-main.epochs']", "2")
     page.click("#start")
-    page.wait_for_selector(".row .chip.done:has-text('finished')")
-    assert page.locator(".problem").count() == 0
+    page.wait_for_selector("h1 + .chip.done")
+    assert page.locator(".problem:visible").count() == 0
     assert fresh.get("/datasets/too%20much")["request"]["options"]["settings"] == {
         "main.batch_size": 4,
         "main.epochs": 2,
@@ -174,7 +174,7 @@ def test_queue_of_three_is_put_into_another_order(page: Any, fresh: Service) -> 
     page.click(f"#up-{last['id']}")
     page.wait_for_selector("section:has-text('Waits') tr:nth-child(1):has-text('gamma')")
     assert [each["dataset"] for each in fresh.get("/queue")["waiting"]] == ["gamma", "beta"]
-    assert page.locator(":focus").get_attribute("id") != "", "the keyboard is where it was"
+    assert page.locator(":focus").get_attribute("id") == f"down-{last['id']}", "the keyboard stays with what it moves"
     assert widest(page) <= 375
     for request in fresh.get("/queue")["waiting"]:
         page.click(f"#out-{request['id']}")
@@ -265,7 +265,7 @@ def test_two_hundred_recordings_with_five_bad_rows_are_sent_reported_and_put_rig
         service.post("/datasets", {"name": "voice"})
         page.goto(f"http://127.0.0.1:{service.port}/#/d/voice")
         page.set_input_files("#folder", tmp_path / "set")
-        page.wait_for_selector("p:has-text('201 files are in place')")
+        page.wait_for_selector("#upload-told:has-text('201 files are in place')")
         prepare_again = {"line": "voice", "until": "prepare"}
         service.post("/datasets/voice/run", prepare_again)
         page.wait_for_selector("h2:has-text('Left out: 5 rows')")
@@ -298,15 +298,13 @@ def test_refused_file_of_many_does_not_hold_up_the_others(page: Any, fresh: Serv
     (tmp_path / "set" / "0000.wav").write_bytes(b"this is no sound")
     page.goto(f"http://127.0.0.1:{fresh.port}/#/d/mixed")
     page.set_input_files("#folder", tmp_path / "set")
-    page.wait_for_selector("p:has-text('3 files are in place; left out: 0000.wav')")
+    page.wait_for_selector("#upload-told:has-text('3 files are in place; left out: 0000.wav')")
     assert len(list((fresh.root / "dataset" / "mixed" / "recordings").iterdir())) == 3
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-def test_every_view_has_its_picture(
-    browser: Any, fresh: Service, size: tuple[int, int], scheme: str, tmp_path: Path
-) -> None:
+def test_every_view_has_its_picture(browser: Any, fresh: Service, size: tuple[int, int], scheme: str) -> None:
     if fresh.ask("GET", "/api/v1/datasets/pictured").status == 404:
         fresh.post("/datasets", {"name": "pictured"})
     with visiting(browser, f"http://127.0.0.1:{fresh.port}/", size=size, scheme=scheme) as page:
@@ -314,6 +312,6 @@ def test_every_view_has_its_picture(
             page.goto(f"http://127.0.0.1:{fresh.port}/{view}")
             page.wait_for_selector("main .card:visible")
             assert widest(page) <= size[0], view
-            picture = page.screenshot(path=tmp_path / "view.png")
+            picture = page.screenshot()
             width, height = struct.unpack(">II", picture[16:24])
             assert (width, height) == size

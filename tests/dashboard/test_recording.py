@@ -180,5 +180,5 @@ def test_face_is_recorded_looked_at_kept_and_passes_the_check(
     command = [sys.executable, str(HERE / "program.py"), "check", str(source), "--json"]
     told = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert told.returncode in {0, 2}, told.stderr
-    figures = {each["name"]: each for each in json.loads(told.stdout)["findings"]}
+    figures = {each["name"]: each for each in json.loads(told.stdout)[0]["findings"]}
     assert figures["frames with a face"]["value"] > 0.9, told.stdout

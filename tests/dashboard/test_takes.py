@@ -64,11 +64,13 @@ def test_our_sentences_hold_the_sounds_of_their_language(language: str, sounds: 
 
 
 def test_sentence_is_done_when_the_listing_has_it(workspace: Workspace) -> None:
-    write_prompts(workspace, ["Good morning.", "", "  Twice   the same. ", "Twice the same."])
+    write_prompts(
+        Confinement(workspace.root), workspace, ["Good morning.", "", "  Twice   the same. ", "Twice the same."]
+    )
     assert record(workspace, "Twice the same.") == "take-0001.webm"
     prompts = read_prompts(Confinement(workspace.root), workspace)
     assert [(each.text, each.take) for each in prompts] == [("Good morning.", ""), ("Twice the same.", "take-0001")]
-    write_prompts(workspace, ["Twice the same.", "Another."])
+    write_prompts(Confinement(workspace.root), workspace, ["Twice the same.", "Another."])
     assert [each.take for each in read_prompts(Confinement(workspace.root), workspace)] == ["take-0001", ""]
 
 

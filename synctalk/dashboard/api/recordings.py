@@ -57,7 +57,7 @@ def show_prompts(name: str, desk: AtDesk) -> Response:
 def give_prompts(name: str, body: Prompts, desk: AtDesk) -> Response:
     """Give a dataset a list of sentences; takes that are there stay. Takes are sent as uploads for `take`."""
     workspace = desk.workspace(name)
-    write_prompts(workspace, body.texts)
+    write_prompts(desk.confinement, workspace, body.texts)
     return answer(read_prompts(desk.confinement, workspace))
 
 

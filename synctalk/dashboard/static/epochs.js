@@ -25,7 +25,7 @@ function drawTraining(dataset, stage, previews) {
   const wanted = chosen.get(key) ?? [];
   // Whoever chose the newest wants the newest.
   const pair = [epochs.includes(wanted[0]) ? wanted[0] : epochs[0], epochs.includes(wanted[1]) ? wanted[1] : epochs.at(-1)];
-  const players = h("div", { class: "cards" }, pair.map((epoch, side) => {
+  const players = h("div", { class: "pair" }, pair.map((epoch, side) => {
     const place = h("div");
     const show = (number) => swap(place, player(dataset, stage, previews.find((each) => each.epoch === number)));
     const select = h("select", { id: `epoch-${stage}-${side}`, onchange: (event) => {

@@ -7,6 +7,7 @@ import { Recorder, findObstacle } from "/static/recorder.js";
 import { send } from "/static/upload.js";
 
 const LEAST_S = 120;
+const LANGUAGES = new Intl.DisplayNames(["en"], { type: "language" });
 const ADVICE = [
   "Alone in the picture, facing the camera, the head about a third of its height. Even light from the front.",
   "Nothing before the mouth. A quiet room; the microphone near, but out of the picture.",
@@ -21,7 +22,8 @@ export class FilmView {
     this.name = name;
     this.title = `Film ${name}`;
     this.parts = Object.fromEntries(["top", "camera", "script"].map((part) => [part, h("section", { class: part === "top" ? "stack" : "card" })]));
-    this.element.append(...Object.values(this.parts));
+    // The script stands beside the camera where there is room, else right below a small picture.
+    this.element.append(this.parts.top, h("div", { class: "beside" }, this.parts.camera, this.parts.script));
     swap(this.parts.top, h("h1", {}, `Record a face: ${name}`), h("p", { class: "soft" },
       h("a", { href: `#/d/${encodeURIComponent(name)}` }, `Back to ${name}`)));
     this.level = new Level();
@@ -46,11 +48,11 @@ export class FilmView {
   async drawScript() {
     const sentences = await attempt(() => ask("GET", "/sentences"));
     if (!sentences) return;
-    const text = h("textarea", { id: "script", rows: 14, spellcheck: true });
+    const text = h("textarea", { id: "script", rows: 12, class: "script", spellcheck: true });
     const languages = h("select", { id: "script-language", onchange: (event) => { text.value = sentences[event.target.value].join("\n"); } },
-      Object.keys(sentences).map((language) => h("option", {}, language)));
+      Object.keys(sentences).map((language) => h("option", { value: language }, LANGUAGES.of(language))));
     text.value = Object.values(sentences)[0].join("\n");
-    swap(this.parts.script, h("h2", {}, "What you can read"), h("label", {}, "Language", languages), h("label", { class: "after" }, "Or write your own here", text));
+    swap(this.parts.script, h("h2", {}, "What you can read"), h("label", {}, "Language", languages), h("label", { class: "after" }, "It can be changed here", text));
   }
 
   draw() {
@@ -78,7 +80,7 @@ export class FilmView {
   tick() {
     if (!this.recorder?.isRecording) return;
     const { seconds } = this.recorder;
-    this.told.textContent = `${formatDuration(seconds)}${seconds < LEAST_S ? `; a good face wants ${formatDuration(LEAST_S)}` : "; that is enough, more is better"}`;
+    this.told.textContent = `${formatDuration(seconds)}${seconds < LEAST_S ? "; a good face wants two minutes" : "; that is enough, more is better"}`;
   }
 
   async open() {

@@ -107,7 +107,7 @@ async function fillProposals(place, form, advanced, dataset) {
   };
   place.replaceChildren(place.firstChild, h("p", { class: "soft" }, "Nothing of this is used unless you take it over. Another batch changes speed, and a little what is learned."),
     h("table", { class: "findings" }, proposals.map((each) => h("tr", {},
-      h("td", {}, each.setting), h("td", {}, h("strong", {}, String(each.value)), h("span", { class: "soft" }, ` instead of ${each.usual}`)),
+      h("td", {}, each.setting), h("td", {}, h("strong", {}, String(each.value)), h("span", { class: "soft" }, each.value === each.usual ? " as the preset says" : ` instead of ${each.usual === -1 ? "automatic" : each.usual}`)),
       h("td", { class: "soft" }, each.reason),
       h("td", {}, h("button", { type: "button", class: "small", id: `take-${each.setting}`, onclick: () => take([each], { isAsked: true }) }, "Use"))))),
     h("button", { type: "button", class: "small after", id: "take-all", onclick: () => take(proposals, { isAsked: false }) }, "Use all where nothing is chosen"));

@@ -34,8 +34,13 @@ export class TakesView {
   update() { /* nothing here comes by events */ }
 
   async read() {
-    this.prompts = await attempt(() => ask("GET", `${datasetPath(this.name)}/prompts`));
-    if (!this.prompts) return;
+    try {
+      this.prompts = await ask("GET", `${datasetPath(this.name)}/prompts`);
+    } catch (error) {
+      this.parts.booth.hidden = false;
+      swap(this.parts.booth, h("div", { class: "problem" }, h("h2", {}, "Nothing can be recorded here"), h("p", {}, error.message || "The server does not answer")));
+      return;
+    }
     const next = this.prompts.findIndex((prompt) => !prompt.take);
     this.at = next < 0 ? 0 : next;
     await this.drawList();
@@ -54,7 +59,7 @@ export class TakesView {
     const text = h("textarea", { id: "own-list", rows: 6, spellcheck: true, placeholder: "A sentence per line" });
     const file = h("input", { type: "file", id: "own-file", accept: ".txt,text/plain" });
     file.addEventListener("change", async () => { text.value = await file.files[0].text(); });
-    const own = h("form", {}, h("label", {}, "Your own sentences, one per line", text), h("label", {}, "Or from a text file", file),
+    const own = h("form", { class: "after" }, h("label", {}, "Your own sentences, one per line", text), h("label", {}, "Or from a text file", file),
       h("div", { class: "row" }, h("button", { id: "use-own" }, "Use these")));
     own.addEventListener("submit", (event) => { event.preventDefault(); this.use(text.value.split("\n")); });
     const ready = h("div", { class: "row" }, Object.entries(sentences).map(([language, texts]) =>
@@ -84,7 +89,7 @@ export class TakesView {
       h("blockquote", { class: "prompt", id: "prompt" }, prompt.text),
       this.recorder && this.level.element,
       this.drawTake(prompt),
-      h("div", { class: "row" }, this.buttons(prompt, isBusy)),
+      h("div", { class: "row after" }, this.buttons(prompt, isBusy)),
       h("div", { class: "row spread after" },
         h("button", { class: "small", id: "earlier", disabled: isBusy || this.at === 0, onclick: () => this.go(this.at - 1) }, "← Earlier"),
         this.count === this.prompts.length && h("button", { class: "primary", id: "check", onclick: () => this.check() }, "All are recorded: check them"),
