@@ -56,13 +56,7 @@ def train_kokoro(context: StageContext) -> StageResult:
         return KokoroRecipe(KokoroModel(len(aligned.tokens), settings), settings)
 
     plan = fit_into_hours(
-        Plan.of_stage(
-            STAGE,
-            settings,
-            context,
-            facts={FACTS: msgspec.to_builtins(facts)},
-            preview_bytes=round(context.settings.runtime.preview_s * corpus.rate_hz * SAMPLE_BYTES),
-        ),
+        _plan(context, facts),
         context.settings.target_hours,
         make_recipe,
         (train_data, valid_data),
@@ -85,6 +79,17 @@ def train_kokoro(context: StageContext) -> StageResult:
     finished = engine.fit() is FitOutcome.FINISHED
     summary = {**_counts(aligned), **engine.best_figures}
     return StageResult(Outcome.FINISHED if finished else Outcome.INTERRUPTED, summary)
+
+
+def _plan(context: StageContext, facts: VoiceFacts) -> Plan:
+    length_s = context.settings.runtime.preview_s
+    return Plan.of_stage(
+        STAGE,
+        context.settings.kokoro,
+        context,
+        facts={FACTS: msgspec.to_builtins(facts)},
+        preview_bytes=round(length_s * facts.rate_hz * SAMPLE_BYTES),
+    )
 
 
 def _split(aligned: AlignedCorpus) -> list[list[AlignedClip]]:

@@ -47,13 +47,7 @@ def train_vits(context: StageContext) -> StageResult:
         return VitsRecipe(*start.build(), settings, rate_hz=corpus.rate_hz)
 
     plan = fit_into_hours(
-        Plan.of_stage(
-            STAGE,
-            settings,
-            context,
-            facts={FACTS: msgspec.to_builtins(start.facts)},
-            preview_bytes=round(len(context.settings.voice.sample_text) * _SLOWEST_S * corpus.rate_hz * SAMPLE_BYTES),
-        ),
+        _plan(context, start.facts),
         context.settings.target_hours,
         make_recipe,
         (train, held_out),
@@ -76,6 +70,17 @@ def train_vits(context: StageContext) -> StageResult:
     outcome = engine.fit()
     summary = {"clips": len(fitting.clips), "left_out": len(corpus.clips) - len(fitting.clips), **engine.best_figures}
     return StageResult(Outcome.FINISHED if outcome is FitOutcome.FINISHED else Outcome.INTERRUPTED, summary)
+
+
+def _plan(context: StageContext, facts: VoiceFacts) -> Plan:
+    length_s = len(context.settings.voice.sample_text) * _SLOWEST_S
+    return Plan.of_stage(
+        STAGE,
+        context.settings.vits,
+        context,
+        facts={FACTS: msgspec.to_builtins(facts)},
+        preview_bytes=round(length_s * facts.rate_hz * SAMPLE_BYTES),
+    )
 
 
 def _preview(context: StageContext, facts: VoiceFacts, generator: VitsModel) -> Callable[[int], None] | None:

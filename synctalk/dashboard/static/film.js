@@ -60,7 +60,7 @@ export class FilmView {
     const live = h("video", { id: "live", muted: true, playsinline: true, autoplay: true, "aria-label": "The camera" });
     if (this.recorder) { live.muted = true; live.srcObject = this.recorder.stream; }
     swap(this.parts.camera,
-      h("ul", { class: "soft advice" }, ADVICE.map((each) => h("li", {}, each))),
+      !isRecording && h("ul", { class: "soft advice" }, ADVICE.map((each) => h("li", {}, each))),
       this.recorder && !this.take && [live, this.level.element],
       this.take && h("video", { id: "heard", controls: true, playsinline: true, src: this.take.url }),
       this.take && h("p", { class: this.take.problem ? "warning" : "soft", id: "verdict" }, this.take.problem || "Look at it, listen to it, then keep it."),
