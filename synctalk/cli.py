@@ -33,7 +33,7 @@ def build_parser(command: str = "") -> argparse.ArgumentParser:
     """The parser of one command, or of the whole program when there is no command of that name."""
     parser = argparse.ArgumentParser(
         prog="synctalk",
-        description="Turn one person's recordings into a talking face, on this machine.",
+        description="Turn one person's recordings into a talking face and a voice, on this machine.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -20,6 +20,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests import permissions
+
 # Before any numerical library is loaded: sums are split over threads, so their number is part of a result's bits.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
     os.environ[_variable] = "1"
@@ -66,6 +68,13 @@ def real_data() -> Path:
 def repository() -> Path:
     """The root of the checkout, to be read only."""
     return ROOT
+
+
+@pytest.fixture
+def bound_by_permissions() -> Iterator[None]:
+    """Let the permissions of files hold for this test also where it runs as root, who may otherwise pass them by."""
+    with permissions.enforced():
+        yield
 
 
 # ------------------------------------------------------------------------------------------------------- the police

@@ -128,7 +128,7 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
             files.make_folder(folder)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.usefixtures("bound_by_permissions")
 def test_a_read_only_folder_is_a_storage_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:

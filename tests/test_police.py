@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,7 @@ def verdicts(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     (root / "dataset").mkdir()
     conftest = (repository / "tests" / "conftest.py").read_text().replace("_GRACE_S = 2.0", "_GRACE_S = 0.3")
     (root / "tests" / "conftest.py").write_text(conftest)
+    shutil.copy(repository / "tests" / "permissions.py", root / "tests")
     (root / "tests" / "test_crimes.py").write_text(CRIMES)
     (root / "pytest.ini").write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "tests"]

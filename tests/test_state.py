@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +188,7 @@ def test_missing_file_beside_a_backup_is_a_loss_and_not_a_fresh_start(path: Path
     assert "missing" in loaded.notes[0]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.usefixtures("bound_by_permissions")
 def test_unreadable_file_is_reported(path: Path) -> None:
     save_state(path, new_state("anna"))
     path.chmod(0)

@@ -37,7 +37,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
     out = Path(args.out)
     if args.out != PIPE:
         check_sound_path(out)
-    voice = open_voice(args.name, root=args.root, checkpoint=args.checkpoint)
+    voice = open_voice(args.name, root=args.root, checkpoint=args.checkpoint, vocoder=args.vocoder)
     said = provenance(Path(args.name).stem)
     stop = StopFlag()
     with stopping_on_signals(stop):

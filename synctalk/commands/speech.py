@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,27 +30,46 @@ def add_speech_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--noise", type=float, metavar="X", help="how much the sound varies, from 0 to 2")
     parser.add_argument("--duration-noise", type=float, metavar="X", help="how much the rhythm varies, from 0 to 2")
     parser.add_argument("--seed", type=int, metavar="N", help="the same number gives the same sound")
+    parser.add_argument(
+        "--vocoder", type=Path, metavar="DIR",
+        help="for a voice of the line kokoro: the folder of a HiFi-GAN that makes it audible (default: Griffin-Lim)",
+    )  # fmt: skip
 
 
-def open_voice(name: str, *, root: Path, checkpoint: str = "best") -> Reader:
+def open_voice(name: str, *, root: Path, checkpoint: str = "best", vocoder: Path | None = None) -> Reader:
     """The voice that a name means: a file when it ends with .onnx, else what was trained for a dataset.
 
     Raises:
-        InputError: There is none.
+        InputError: There is none, or its sound is its own and a vocoder was given.
     """
-    if name.endswith(".onnx"):
+    workspace = Workspace(root, name) if not name.endswith(".onnx") else None
+    if workspace is not None and _speaks_by_spectrogram(workspace):
+        return _open_kokoro(workspace, checkpoint, vocoder)
+    if vocoder is not None:
+        raise InputError(f"the voice {name} needs no vocoder: it makes sound itself", hint="leave --vocoder out")
+    if workspace is None:
         from synctalk.voice.onnx_voice import open_onnx_voice  # noqa: PLC0415 - loads onnxruntime
 
         return open_onnx_voice(Path(name))
-    workspace = Workspace(root, name)
-    has_vits = (workspace.training("vits") / "best.pth").is_file()
-    if not has_vits and (workspace.training("kokoro") / "best.pth").is_file():
-        from synctalk.voice.kokoro_reader import open_kokoro_reader  # noqa: PLC0415 - loads torch
-
-        return open_kokoro_reader(workspace, checkpoint)
     from synctalk.voice.trained import open_trained_voice  # noqa: PLC0415 - the same
 
     return open_trained_voice(workspace, checkpoint)
+
+
+def _speaks_by_spectrogram(workspace: Workspace) -> bool:
+    """Whether the only voice of a dataset is one of the line kokoro."""
+    has_vits, has_kokoro = ((workspace.training(stage) / "best.pth").is_file() for stage in ("vits", "kokoro"))
+    return has_kokoro and not has_vits
+
+
+def _open_kokoro(workspace: Workspace, checkpoint: str, vocoder: Path | None) -> Reader:
+    from synctalk.voice.kokoro_reader import open_kokoro_reader  # noqa: PLC0415 - loads torch
+
+    if vocoder is None:
+        return open_kokoro_reader(workspace, checkpoint)
+    from synctalk.voice.hifi_gan import open_hifi_gan  # noqa: PLC0415 - loads transformers
+
+    return open_kokoro_reader(workspace, checkpoint, make_vocoder=partial(open_hifi_gan, vocoder))
 
 
 def speak(voice: Reader, args: argparse.Namespace, stop: StopFlag) -> Iterator[Samples]:

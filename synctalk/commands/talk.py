@@ -43,7 +43,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
     if out.suffix.lower() != ".mp4":
         raise InputError(f"{out} is not the name of a video", hint="--out VIDEO.mp4")
     checkpoint = find_checkpoint(face, None)
-    voice = open_voice(args.voice or args.face, root=args.root)
+    voice = open_voice(args.voice or args.face, root=args.root, vocoder=args.vocoder)
     from synctalk.face.render import RenderOptions, render_dataset  # noqa: PLC0415 - loads torch
     from synctalk.media.sound_writer import write_sound  # noqa: PLC0415 - loads numpy
     from synctalk.voice.provenance import provenance  # noqa: PLC0415 - the same

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from synctalk import files
 from synctalk.config import FPS
-from synctalk.face.grading import CLOSED_OPENING, Evidence, Finding, Verdict
+from synctalk.face.grading import CLOSED_OPENING, Evidence
 from synctalk.face.opening import LIPS
 from synctalk.media.crop import fit_box, to_frame, warp
+from synctalk.media.finding_list import draw_findings
 from synctalk.media.vad import voice_level
+from synctalk.media.verdict import Finding
 
 Image = NDArray[np.uint8]
 
@@ -26,7 +28,6 @@ SNAPSHOTS = 8
 _SIDE_PX = 240
 _GAP_PX = 10
 _DPI = 100
-_COLOURS = {Verdict.GOOD: "#2e7d32", Verdict.USABLE: "#b26a00", Verdict.UNUSABLE: "#c62828"}
 _BOX_COLOUR = (255, 220, 0)
 _LIP_COLOUR = (0, 255, 120)
 
@@ -85,7 +86,7 @@ def draw_contact_sheet(
     canvas: Any = FigureCanvasAgg(figure)
     _draw_snapshots(figure.add_axes((0.01, 0.61, 0.98, 0.38)), snapshots)
     _draw_curves(figure.add_axes((0.05, 0.36, 0.9, 0.21)), evidence)
-    _draw_findings(figure, findings)
+    draw_findings(figure, findings, top=0.3, height=0.295)
     with files.replacing(path) as stream:
         canvas.print_png(stream, metadata={"Software": None}, pil_kwargs={"compress_level": 3})
 
@@ -124,13 +125,3 @@ def _draw_curves(axis: Any, evidence: Evidence) -> None:
     sound.plot(np.arange(len(level)) / FPS, level, color="#1565c0", linewidth=0.6, alpha=0.7)
     sound.set_ylabel("voice, dBFS", color="#1565c0")
     sound.set_ylim(-80, 0)
-
-
-def _draw_findings(figure: Figure, findings: Sequence[Finding]) -> None:
-    half = -(-len(findings) // 2)
-    for index, found in enumerate(findings):
-        x, y = 0.03 + 0.48 * (index // half), 0.3 - 0.295 * (index % half) / half
-        figure.text(x, y, found.verdict, color=_COLOURS[found.verdict], fontsize=10, weight="bold", va="top")
-        figure.text(x + 0.06, y, f"{found.name}: {found.text}", fontsize=10, va="top")
-        if found.advice:
-            figure.text(x + 0.07, y - 0.019, found.advice, fontsize=7, color="#555555", va="top")

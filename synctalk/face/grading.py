@@ -6,41 +6,17 @@ drawn from what such networks need; only what cannot work at all is graded unusa
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
-import msgspec
 import numpy as np
-from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from synctalk.config import FPS, SAMPLES_PER_FRAME
 from synctalk.face.survey import Sights, find_cuts
 from synctalk.media.vad import find_speech
+from synctalk.media.verdict import Finding, Verdict, at_least, at_most, without_needless_advice
 from synctalk.media.video import VideoFacts
-
-
-class Verdict(StrEnum):
-    """What a recording, or one property of it, is good for."""
-
-    GOOD = "good"
-    USABLE = "usable"
-    UNUSABLE = "unusable"
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One property of a recording."""
-
-    name: str
-    value: float
-    unit: str
-    verdict: Verdict
-    text: str
-    """The figure in words."""
-    advice: str = ""
-    """What to record again; empty when the property is good."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,24 +50,7 @@ def judge(evidence: Evidence) -> list[Finding]:
     looks += _PICTURE if len(evidence.sights) else ()
     looks += _FACE if len(evidence.faces) else ()
     looks += _SOUND if len(evidence.sound) else ()
-    findings = [look(evidence) for look in looks]
-    return [replace(found, advice="") if found.verdict is Verdict.GOOD else found for found in findings]
-
-
-def worst(verdicts: list[Verdict]) -> Verdict:
-    """The verdict on the whole."""
-    order = list(Verdict)
-    return max(verdicts, key=order.index, default=Verdict.GOOD)
-
-
-def _at_least(value: float, *, good: float, usable: float = -math.inf) -> Verdict:
-    if value >= good:
-        return Verdict.GOOD
-    return Verdict.USABLE if value >= usable else Verdict.UNUSABLE
-
-
-def _at_most(value: float, *, good: float, usable: float = math.inf) -> Verdict:
-    return _at_least(-value, good=-good, usable=-usable)
+    return without_needless_advice(look(evidence) for look in looks)
 
 
 _SHORTEST_S = 2
@@ -101,7 +60,7 @@ def _duration(evidence: Evidence) -> Finding:
     seconds = evidence.frames / FPS
     return Finding(
         name="duration", value=seconds, unit="s", text=f"{seconds:.1f} s",
-        verdict=_at_least(seconds, good=120, usable=_SHORTEST_S),
+        verdict=at_least(seconds, good=120, usable=_SHORTEST_S),
         advice=(f"at least {_SHORTEST_S} s are needed; " if seconds < _SHORTEST_S else "")
         + "record two to five minutes of lively speech, a network learns a person from examples",
     )  # fmt: skip
@@ -112,7 +71,7 @@ def _frame_rate(evidence: Evidence) -> Finding:
     return Finding(
         name="frame rate", value=fps, unit="fps",
         text=f"{fps:.2f} fps" + (", variable" if evidence.facts.is_variable_rate else ""),
-        verdict=_at_least(fps, good=23.5, usable=10),
+        verdict=at_least(fps, good=23.5, usable=10),
         advice="record at 25 or 30 frames per second; lips move too fast for fewer",
     )  # fmt: skip
 
@@ -122,7 +81,7 @@ def _resolution(evidence: Evidence) -> Finding:
     return Finding(
         name="resolution", value=min(facts.width, facts.height), unit="px",
         text=f"{facts.width} x {facts.height}, {facts.codec}",
-        verdict=_at_least(min(facts.width, facts.height), good=480, usable=96),
+        verdict=at_least(min(facts.width, facts.height), good=480, usable=96),
         advice="record in at least 720p",
     )  # fmt: skip
 
@@ -131,7 +90,7 @@ def _face_share(evidence: Evidence) -> Finding:
     share = len(evidence.faces) / len(evidence.sights)
     return Finding(
         name="frames with a face", value=share, unit="share", text=f"{share:.1%}",
-        verdict=_at_least(share, good=0.95, usable=0.5),
+        verdict=at_least(share, good=0.95, usable=0.5),
         advice="record again facing the camera, the whole face lit and never covered by hands or a microphone",
     )  # fmt: skip
 
@@ -145,7 +104,7 @@ def _people(evidence: Evidence) -> Finding:
     share = float(has_second.sum()) / len(evidence.sights)
     return Finding(
         name="frames with a second face", value=share, unit="share", text=f"{share:.1%}",
-        verdict=_at_most(share, good=0.01, usable=0.2),
+        verdict=at_most(share, good=0.01, usable=0.2),
         advice="film one person alone; cut or crop the video so that nobody else is in the picture",
     )  # fmt: skip
 
@@ -154,7 +113,7 @@ def _face_size(evidence: Evidence) -> Finding:
     width = float(np.median(evidence.faces["face_px"]))
     return Finding(
         name="face size", value=width, unit="px", text=f"{width:.0f} px high",
-        verdict=_at_least(width, good=200, usable=64),
+        verdict=at_least(width, good=200, usable=64),
         advice="move the camera closer or film in a higher resolution; the mouth will be blurred otherwise",
     )  # fmt: skip
 
@@ -174,7 +133,7 @@ def _head_pose(evidence: Evidence) -> Finding:
     )
     return Finding(
         name="frames turned away", value=share, unit="share", text=f"{share:.1%} ({', '.join(words)} degrees)",
-        verdict=_at_most(share, good=0.1, usable=0.6),
+        verdict=at_most(share, good=0.1, usable=0.6),
         advice="look towards the camera; a mouth seen from the side cannot be learned from the front",
     )  # fmt: skip
 
@@ -187,7 +146,7 @@ def _cuts(evidence: Evidence) -> Finding:
     per_minute = cuts * 60 * FPS / len(evidence.sights)
     return Finding(
         name="cuts", value=cuts, unit="cuts", text=f"{cuts} ({per_minute:.1f} per minute)",
-        verdict=_at_most(per_minute, good=0.5, usable=20) if cuts >= _MANY_CUTS else _at_most(cuts, good=0),
+        verdict=at_most(per_minute, good=0.5, usable=20) if cuts >= _MANY_CUTS else at_most(cuts, good=0),
         advice="use one uncut take",
     )  # fmt: skip
 
@@ -198,7 +157,7 @@ def _light_drift(evidence: Evidence) -> Finding:
     drift = float((high - low) / max(1.0, float(np.median(light))))
     return Finding(
         name="light drift", value=drift, unit="share", text=f"{drift:.1%} of the face's brightness",
-        verdict=_at_most(drift, good=0.2),
+        verdict=at_most(drift, good=0.2),
         advice="use steady light and switch off the camera's automatic exposure",
     )  # fmt: skip
 
@@ -211,7 +170,7 @@ def _motion_blur(evidence: Evidence) -> Finding:
     share = float((sharpness < _BLURRED_PER_SHARP * np.percentile(sharpness, 75)).mean())
     return Finding(
         name="blurred frames", value=share, unit="share", text=f"{share:.1%}",
-        verdict=_at_most(share, good=0.1),
+        verdict=at_most(share, good=0.1),
         advice="use more light and a shorter exposure, hold the head calmly, and lock the focus",
     )  # fmt: skip
 
@@ -224,7 +183,7 @@ def _closed_mouth(evidence: Evidence) -> Finding:
     is_moving = share < 0.9
     return Finding(
         name="frames with a closed mouth", value=share, unit="share", text=f"{share:.1%}",
-        verdict=_at_least(share, good=0.03) if is_moving else Verdict.USABLE,
+        verdict=at_least(share, good=0.03) if is_moving else Verdict.USABLE,
         advice="pause with closed lips now and then, and keep them closed for a few seconds at the start and the end"
         if is_moving
         else "the mouth hardly moves: speak clearly all through the recording",
@@ -242,7 +201,7 @@ def _level(evidence: Evidence) -> Finding:
     level = max(-120.0, float(10 * np.log10(max(1e-12, float(np.mean(heard.astype(np.float64) ** 2))))))
     return Finding(
         name="audio level", value=level, unit="dBFS", text=f"{level:.0f} dBFS",
-        verdict=_at_least(level, good=-35, usable=_SILENT_DBFS),
+        verdict=at_least(level, good=-35, usable=_SILENT_DBFS),
         advice="bring the microphone closer and raise its level; check that it is switched on",
     )  # fmt: skip
 
@@ -251,7 +210,7 @@ def _clipping(evidence: Evidence) -> Finding:
     share = float((np.abs(evidence.sound) >= _FULL_SCALE).mean())
     return Finding(
         name="clipped samples", value=share, unit="share", text=f"{share:.2%}",
-        verdict=_at_most(share, good=0.001),
+        verdict=at_most(share, good=0.001),
         advice="lower the microphone's level; clipped sound cannot be mended",
     )  # fmt: skip
 
@@ -260,7 +219,7 @@ def _silence(evidence: Evidence) -> Finding:
     share = 1 - float(find_speech(evidence.sound).mean())
     return Finding(
         name="silence", value=share, unit="share", text=f"{share:.1%} of the time nobody speaks",
-        verdict=_at_most(share, good=0.6),
+        verdict=at_most(share, good=0.6),
         advice="speak most of the time, without music or steady noise in the background",
     )  # fmt: skip
 
@@ -274,7 +233,7 @@ def _lengths(evidence: Evidence) -> Finding:
     return Finding(
         name="length of picture and sound", value=lost / FPS, unit="s",
         text=f"{abs(lost) / FPS:.2f} s of {what} at the end left out" if lost else "equal",
-        verdict=_at_most(abs(lost), good=_LOST_FRAMES),
+        verdict=at_most(abs(lost), good=_LOST_FRAMES),
         advice="picture and sound should end together; look whether the recording was cut off",
     )  # fmt: skip
 

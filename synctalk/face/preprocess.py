@@ -26,7 +26,7 @@ from synctalk.config import AUDIO_RATE_HZ
 from synctalk.errors import InputError, StorageError
 from synctalk.face.cropfile import CropFile, size_bytes
 from synctalk.face.footage import SourceFacts
-from synctalk.face.grading import Evidence, Verdict
+from synctalk.face.grading import Evidence
 from synctalk.face.onepass import Film, look_and_crop
 from synctalk.face.report import Illustrated, Report, format_report, make_report, refusal
 from synctalk.face.soundtrack import reconcile
@@ -48,6 +48,7 @@ from synctalk.log import get_logger
 from synctalk.media.audio import read_audio, read_soundtrack, require_audio, write_wav
 from synctalk.media.landmarks import POINTS, networks_version
 from synctalk.media.mel import mel_spectrogram
+from synctalk.media.verdict import Verdict
 from synctalk.media.video import FrameReader
 from synctalk.pipeline.stage import Outcome, StageContext, StageResult
 

@@ -17,11 +17,12 @@ from synctalk import files
 from synctalk.config import FPS
 from synctalk.errors import InputError
 from synctalk.face.contact_sheet import Snapshot, draw_contact_sheet, snapshot_frames, take_snapshot
-from synctalk.face.grading import Evidence, Finding, Verdict, judge, worst
+from synctalk.face.grading import Evidence, judge
 from synctalk.face.readahead import read_ahead
 from synctalk.face.soundtrack import reconcile
 from synctalk.face.survey import SEGMENT_FRAMES, SIGHT, Image, Observer, Sights
 from synctalk.media.audio import read_soundtrack, require_audio
+from synctalk.media.verdict import Finding, Verdict, worst
 from synctalk.media.video import FrameReader
 from synctalk.progress import Progress
 
@@ -87,7 +88,7 @@ def make_report(name: str, evidence: Evidence) -> Report:
     findings = judge(evidence)
     return Report(
         video=name,
-        verdict=worst([found.verdict for found in findings]),
+        verdict=worst(findings),
         frames=evidence.frames,
         frames_seen=len(evidence.sights),
         findings=findings,

@@ -207,16 +207,28 @@ def name_damage(outputs: Sequence[Output], workspace: Workspace, cache: StatCach
             yield f"output {output.path} belongs to another dataset"
         elif not path.is_file():
             yield f"output {output.path} is missing"
-        elif path.stat().st_size != output.size or _hash_output(path, cache) != output.hash:
+        elif path.stat().st_size != output.size:
             yield f"output {output.path} is not as it was made"
+        else:
+            yield from _name_other_content(output, path, cache)
 
 
-def _hash_output(path: Path, cache: StatCache) -> str:
-    """The hash of an output, an empty one when it cannot be read: then it has to be made again."""
+def _name_other_content(output: Output, path: Path, cache: StatCache) -> Iterator[str]:
+    try:
+        digest = _read_patiently(path, cache)
+    except OSError as error:
+        yield f"output {output.path} cannot be read ({error.strerror})"
+        return
+    if digest != output.hash:
+        yield f"output {output.path} is not as it was made"
+
+
+def _read_patiently(path: Path, cache: StatCache) -> str:
+    """The hash of an output; a disk that refuses once is asked again, for what cannot be read has to be made again."""
     try:
         return cache.hash_of(path)
     except OSError:
-        return ""
+        return cache.hash_of(path)
 
 
 def name_missing(paths: Sequence[Path], workspace: Workspace) -> Iterator[str]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from synctalk.errors import InputError
+from synctalk.log import get_logger
 from synctalk.media.audio import Samples
 from synctalk.voice.kokoro_voice import KokoroVoice, load_kokoro
 from synctalk.voice.sentences import PAUSE_S, split_sentences
 from synctalk.voice.trained import find_voice_checkpoint
+from synctalk.voice.vocoder import GriffinLim, Vocoder
 from synctalk.workspace import Workspace
 
 STAGE = "kokoro"
+_log = get_logger(__name__)
 
 
 class KokoroReader:
@@ -64,15 +67,20 @@ class KokoroReader:
             yield np.concatenate([pause, samples]) if number else samples
 
 
-def open_kokoro_reader(workspace: Workspace, which: str = "best") -> KokoroReader:
-    """The transformer voice of a dataset; made audible by Griffin-Lim.
+def open_kokoro_reader(
+    workspace: Workspace, which: str = "best", *, make_vocoder: Callable[[int], Vocoder] = GriffinLim
+) -> KokoroReader:
+    """The transformer voice of a dataset.
 
     Args:
         workspace: Of the dataset.
         which: `best`, the number of an epoch, or the path of a checkpoint.
+        make_vocoder: Given the samples per second of the voice, makes what makes it audible.
 
     Raises:
-        InputError: There is no such checkpoint, or it is none of such a voice.
+        InputError: There is no such checkpoint, it is none of such a voice, or the vocoder does not fit.
         TrainingError: It is damaged.
     """
-    return KokoroReader(load_kokoro(find_voice_checkpoint(workspace, which, stage=STAGE)))
+    voice = load_kokoro(find_voice_checkpoint(workspace, which, stage=STAGE), make_vocoder=make_vocoder)
+    _log.info("the voice is made audible by %s", voice.vocoder.name)
+    return KokoroReader(voice)

@@ -5,7 +5,7 @@ Whatever it needs is in its checkpoint: weights, widths, phones, the words it ha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,12 +143,12 @@ class KokoroVoice:
         return frames
 
 
-def load_kokoro(path: Path, *, vocoder: Vocoder | None = None, device: str = "cpu") -> KokoroVoice:
+def load_kokoro(path: Path, *, make_vocoder: Callable[[int], Vocoder] = GriffinLim, device: str = "cpu") -> KokoroVoice:
     """The voice in a checkpoint, with averaged weights where there are some.
 
     Args:
         path: For example `checkpoint/NAME/kokoro/best.pth`.
-        vocoder: As in `KokoroVoice`.
+        make_vocoder: Given the samples per second of the voice, makes what makes it audible.
         device: Where it speaks.
 
     Raises:
@@ -167,7 +167,7 @@ def load_kokoro(path: Path, *, vocoder: Vocoder | None = None, device: str = "cp
             f"the voice in {path} does not fit this program: {error}",
             hint="train it again: synctalk run NAME --line kokoro --force kokoro",
         ) from error
-    return KokoroVoice(model.to(device), facts, vocoder=vocoder)
+    return KokoroVoice(model.to(device), facts, vocoder=make_vocoder(facts.rate_hz))
 
 
 def _model_of(settings: Mapping[str, Any], weights: Mapping[str, Tensor], facts: VoiceFacts) -> KokoroModel:

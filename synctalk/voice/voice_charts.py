@@ -12,10 +12,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from synctalk import files
-from synctalk.voice.voice_grading import Finding, Verdict
+from synctalk.media.finding_list import draw_findings
+from synctalk.media.verdict import Finding
 
 _DPI = 100
-_COLOURS = {Verdict.GOOD: "#2e7d32", Verdict.USABLE: "#b26a00", Verdict.POOR: "#c62828"}
 _BAR, _REASON_BAR = "#1565c0", "#b26a00"
 _LABELS = {
     "seconds": "length of a clip, seconds",
@@ -27,7 +27,6 @@ _CARRIER = "\u25cc"  # what a combining mark is shown on
 _MOST_SIGNS = 50
 _MOST_REASONS = 8
 _LONGEST_REASON = 34
-_ROW_HEIGHT = 0.052
 
 
 def draw_report(
@@ -58,7 +57,7 @@ def draw_report(
     signs, reasons = bars
     _draw_signs(figure.add_axes((0.05, 0.46, 0.5, 0.19)), signs)
     _draw_reasons(figure.add_axes((0.77, 0.46, 0.2, 0.19)), reasons)
-    _draw_findings(figure, findings)
+    draw_findings(figure, findings, top=0.37, height=0.312)
     with files.replacing(path) as stream, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a sign that the font lacks becomes a box
         canvas.print_png(stream, metadata={"Software": None}, pil_kwargs={"compress_level": 3})
@@ -103,18 +102,3 @@ def _draw_reasons(axis: Any, reasons: Mapping[str, int]) -> None:
 
 def _shortened(reason: str) -> str:
     return reason if len(reason) <= _LONGEST_REASON else f"{reason[: _LONGEST_REASON - 3]}..."
-
-
-def _draw_findings(figure: Figure, findings: Sequence[Finding]) -> None:
-    half = -(-len(findings) // 2)
-    for index, found in enumerate(findings):
-        x, y = 0.03 + 0.49 * (index // half), 0.37 - _ROW_HEIGHT * (index % half)
-        figure.text(x, y, found.verdict, color=_COLOURS[found.verdict], fontsize=10, weight="bold", va="top")
-        figure.text(x + 0.05, y, f"{found.name}: {_plain(found.text)}", fontsize=10, va="top")
-        if found.advice:
-            figure.text(x + 0.06, y - 0.02, _plain(found.advice), fontsize=8, color="#555555", va="top")
-
-
-def _plain(text: str) -> str:
-    """Text in which a dollar does not begin a formula."""
-    return text.replace("$", r"\$")

@@ -7,15 +7,14 @@ finding they belong to.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, partial
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from synctalk.media.verdict import Finding, Verdict, at_least, at_most, without_needless_advice
 from synctalk.voice.listing import Reason
 from synctalk.voice.soundcheck import SOME_CLIPPED, Soundness
 
@@ -24,26 +23,9 @@ _LEAST_OCCURRENCES = 5
 _SHOWN_SIGNS = 12
 _CHOSEN = {Reason.SURPLUS, Reason.VOTES}  # left out because it was asked for, not because something is wrong
 
-
-class Verdict(StrEnum):
-    """What recordings, or one property of them, are good for; from best to worst."""
-
-    GOOD = "good"
-    USABLE = "usable"
-    POOR = "poor"
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One property of the recordings."""
-
-    name: str
-    value: float
-    unit: str
-    verdict: Verdict
-    text: str
-    """The figure in words."""
-    advice: str = ""
-    """What to record again; empty when the property is good."""
+# Whatever people have recorded becomes a voice; how good a one, the verdict says.
+_at_least = partial(at_least, below=Verdict.POOR)
+_at_most = partial(at_most, below=Verdict.POOR)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,13 +77,7 @@ class Evidence:
 
 def judge(evidence: Evidence) -> list[Finding]:
     """Everything that can be said about some recordings."""
-    findings = [
-        look(evidence)
-        for look in (
-            _amount, _left_out, _speakers, _noise, _clipping, _level, _rate, _length, _silence, _pace, _characters,
-        )
-    ]  # fmt: skip
-    return [msgspec.structs.replace(found, advice="") if found.verdict is Verdict.GOOD else found for found in findings]
+    return without_needless_advice(look(evidence) for look in _LOOKS)
 
 
 def minutes_advised(evidence: Evidence) -> float:
@@ -115,21 +91,13 @@ def rare_signs(evidence: Evidence) -> list[str]:
     return sorted(rare, key=lambda sign: (evidence.signs[sign], sign))
 
 
-def _graded(value: float, *, good: float, usable: float) -> Verdict:
-    """The verdict on a figure; more is better where the good limit is the higher one."""
-    sign = 1 if good > usable else -1
-    if sign * value >= sign * good:
-        return Verdict.GOOD
-    return Verdict.USABLE if sign * value >= sign * usable else Verdict.POOR
-
-
 def _amount(evidence: Evidence) -> Finding:
     value = evidence.minutes
     return Finding(
         name="amount",
         value=value,
         unit="min",
-        verdict=_graded(value, good=_GOOD_MINUTES, usable=_USABLE_MINUTES),
+        verdict=_at_least(value, good=_GOOD_MINUTES, usable=_USABLE_MINUTES),
         text=f"{value:.1f} minutes in {len(evidence.texts)} clips",
         advice=f"record {minutes_advised(evidence):.0f} minutes more, or start from a finished voice: vits.initial",
     )
@@ -142,7 +110,7 @@ def _left_out(evidence: Evidence) -> Finding:
         name="left out",
         value=wrong / rows,
         unit="share",
-        verdict=_graded(wrong / rows, good=0.05, usable=0.3),
+        verdict=_at_most(wrong / rows, good=0.05, usable=0.3),
         text=f"{wrong} of {rows} rows cannot be used",
         advice="rejected.csv says why for each row",
     )
@@ -156,7 +124,7 @@ def _speakers(evidence: Evidence) -> Finding:
         name="speakers",
         value=len(minutes),
         unit="",
-        verdict=Verdict.GOOD if is_alone else _graded(minutes[name], good=10.0, usable=0.5),
+        verdict=Verdict.GOOD if is_alone else _at_least(minutes[name], good=10.0, usable=0.5),
         text="one speaker" if is_alone else f"{len(minutes)} speakers, the least has {minutes[name]:.1f} minutes",
         advice=f"record more of {name[:16]}, or leave this speaker out",
     )
@@ -168,7 +136,7 @@ def _noise(evidence: Evidence) -> Finding:
         name="noise",
         value=value,
         unit="dB",
-        verdict=_graded(value, good=30.0, usable=18.0),
+        verdict=_at_least(value, good=30.0, usable=18.0),
         text=f"the voice is {value:.0f} dB above the softest moments",
         advice="record in a quieter room, nearer to the microphone; switch fans off",
     )
@@ -180,7 +148,7 @@ def _clipping(evidence: Evidence) -> Finding:
         name="clipping",
         value=value,
         unit="share",
-        verdict=_graded(value, good=0.01, usable=0.2),
+        verdict=_at_most(value, good=0.01, usable=0.2),
         text=f"{100 * value:.0f} % of the clips are overloaded",
         advice="lower the recording level until no peak reaches the end of the scale",
     )
@@ -193,7 +161,7 @@ def _level(evidence: Evidence) -> Finding:
         name="level",
         value=value,
         unit="dB",
-        verdict=_graded(value, good=3.0, usable=8.0),
+        verdict=_at_most(value, good=3.0, usable=8.0),
         text=f"around {np.median(levels):.0f} dBFS, differing by {value:.1f} dB",
         advice="keep the same distance to the microphone, and the same gain",
     )
@@ -206,7 +174,7 @@ def _rate(evidence: Evidence) -> Finding:
         name="rate",
         value=value,
         unit="share",
-        verdict=_graded(value, good=0.0, usable=0.5),
+        verdict=_at_most(value, good=0.0, usable=0.5),
         text=f"{lower} recordings have less than {evidence.rate_hz} samples per second",
         advice="record with 44100 or 48000, or set prepare.rate_hz to 16000",
     )
@@ -218,7 +186,7 @@ def _length(evidence: Evidence) -> Finding:
         name="length",
         value=value,
         unit="share",
-        verdict=_graded(value, good=0.8, usable=0.0),
+        verdict=_at_least(value, good=0.8, usable=0.0),
         text=f"{100 * value:.0f} % of the clips last 1 to 12 seconds, half of them "
         f"{np.median(evidence.lengths_s):.1f} or more",
         advice="record a sentence per clip",
@@ -231,7 +199,7 @@ def _silence(evidence: Evidence) -> Finding:
         name="silence",
         value=value,
         unit="share",
-        verdict=_graded(value, good=0.4, usable=1.0),
+        verdict=_at_most(value, good=0.4, usable=1.0),
         text=f"{100 * value:.0f} % of the recordings was silence before and after the speech, and is cut",
         advice="nothing is wrong with it; look whether the ends of words are still there",
     )
@@ -244,7 +212,7 @@ def _pace(evidence: Evidence) -> Finding:
         name="pace",
         value=value,
         unit="share",
-        verdict=_graded(value, good=0.25, usable=1.0),
+        verdict=_at_most(value, good=0.25, usable=1.0),
         text=f"{np.median(paces):.1f} characters per second, differing by {100 * value:.0f} %",
         advice="read evenly; see that the texts say exactly what is spoken, numbers as words",
     )
@@ -258,7 +226,12 @@ def _characters(evidence: Evidence) -> Finding:
         name="characters",
         value=value,
         unit="share",
-        verdict=_graded(value, good=0.1, usable=1.0),
+        verdict=_at_most(value, good=0.1, usable=1.0),
         text=f"{len(letters)} letters, {len(rare)} of them in fewer than {_LEAST_OCCURRENCES} clips",
         advice=f"record sentences with {' '.join(rare[:_SHOWN_SIGNS])}",
     )
+
+
+_LOOKS: tuple[Callable[[Evidence], Finding], ...] = (
+    _amount, _left_out, _speakers, _noise, _clipping, _level, _rate, _length, _silence, _pace, _characters,
+)  # fmt: skip

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from synctalk import files
+from synctalk.media.verdict import Finding, Verdict, worst
 from synctalk.voice.alphabet import plain
 from synctalk.voice.corpus import Clip, Corpus
 from synctalk.voice.extent import Extent
@@ -21,7 +22,7 @@ from synctalk.voice.listing import Listing, Row
 from synctalk.voice.metadata import count_reasons
 from synctalk.voice.soundcheck import Soundness
 from synctalk.voice.voice_charts import draw_report
-from synctalk.voice.voice_grading import Evidence, Finding, Verdict, judge, minutes_advised, rare_signs
+from synctalk.voice.voice_grading import Evidence, judge, minutes_advised, rare_signs
 
 REPORT_JSON, REPORT_PNG = "report.json", "report.png"
 
@@ -121,7 +122,7 @@ def make_report(corpus: Corpus, accepted: Sequence[Accepted], listing: Listing, 
     findings = judge(evidence)
     lengths_s = evidence.lengths_s
     return Report(
-        verdict=max((found.verdict for found in findings), key=list(Verdict).index),
+        verdict=worst(findings),
         language=corpus.language,
         rate_hz=corpus.rate_hz,
         rows=len(accepted) + len(listing.rejections),

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synctalk.face.grading import Evidence, Finding, Verdict, judge, worst
+from synctalk.face.grading import Evidence, judge
 from synctalk.face.survey import SIGHT
+from synctalk.media.verdict import Finding, Verdict
 from synctalk.media.video import VideoFacts
 
 FRAMES = 3000
@@ -186,9 +187,3 @@ def test_whatever_is_not_good_comes_with_advice_in_words() -> None:
     for found in judge(evidence):
         assert bool(found.advice) is (found.verdict is not GOOD)
         assert found.text
-
-
-def test_the_worst_decides() -> None:
-    assert worst([GOOD, USABLE, GOOD]) is USABLE
-    assert worst([UNUSABLE, GOOD]) is UNUSABLE
-    assert worst([]) is GOOD

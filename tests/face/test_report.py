@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from synctalk.errors import InputError
 from synctalk.face import report as module
-from synctalk.face.grading import Finding, Verdict
 from synctalk.face.presenter import Scene, film_presenter, perform_babble
 from synctalk.face.report import Report, check_path, format_report, refusal
+from synctalk.media.verdict import Finding, Verdict
 
 SECONDS = 3.2
 

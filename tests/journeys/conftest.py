@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import torch
 
+from synctalk.cli import main
+
 SMALL = (
     "preprocess.size_px=64", "syncnet.epochs=2", "main.epochs=2", "main.channels=16", "runtime.snapshot_s=0.2",
     "runtime.preview_s=0", "runtime.device=cpu",
@@ -83,6 +85,19 @@ def digest_tensors(content: object) -> str:
 
     visit("", content)
     return digest.hexdigest()
+
+
+@pytest.fixture
+def call_here(capsys: pytest.CaptureFixture[str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a command in this process, where no process of its own is needed to see what it does: libraries are loaded
+    once for all of them."""
+
+    def call(*command: str) -> subprocess.CompletedProcess[str]:
+        code = main(command[3:])
+        told = capsys.readouterr()
+        return subprocess.CompletedProcess(command, code, told.out, told.err)
+
+    return call
 
 
 @pytest.fixture(scope="session")

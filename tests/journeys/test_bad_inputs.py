@@ -72,11 +72,11 @@ REFUSED: list[tuple[Make, str]] = [
 
 
 @pytest.mark.parametrize(("make", "word"), REFUSED, ids=[make.__name__ for make, _ in REFUSED])
-def test_a_recording_that_cannot_be_used_is_refused_with_advice(make_place, recording, make, word) -> None:
+def test_a_recording_that_cannot_be_used_is_refused_with_advice(make_place, recording, call_here, make, word) -> None:
     place = make_place()
     (place.dataset / "anna.mp4").unlink()
     make(place.dataset / "anna.mp4", recording)
-    ended = place.run("--until", "preprocess")
+    ended = call_here(*place.run_words("--until", "preprocess"))
     assert ended.returncode == 2, ended.stderr
     assert word in ended.stderr
     assert "hint:" in ended.stderr
@@ -106,11 +106,11 @@ def cut_off(path: Path, recording: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [odd_size, portrait, ntsc, cut_off], ids=lambda make: make.__name__)
-def test_an_unusual_recording_is_prepared(make_place, recording, make) -> None:
+def test_an_unusual_recording_is_prepared(make_place, recording, call_here, make) -> None:
     place = make_place()
     (place.dataset / "anna.mp4").unlink()
     make(place.dataset / "anna.mp4", recording)
-    ended = place.run("--until", "preprocess")
+    ended = call_here(*place.run_words("--until", "preprocess"))
     assert ended.returncode == 0, ended.stderr
     boxes = np.load(place.dataset / "face" / "boxes.npy")
     landmarks = np.load(place.dataset / "face" / "landmarks.npy")
@@ -175,9 +175,9 @@ def test_a_folder_that_cannot_be_made_is_told(make_place) -> None:
 
 
 @pytest.mark.parametrize("name", ["Anna Maria", "Анна & it's (2)"])
-def test_names_of_people_are_fine(make_place, recording, name, tmp_path) -> None:
+def test_names_of_people_are_fine(make_place, recording, call_here, name) -> None:
     place = make_place()
-    ended = place.call(*place.command("run", name, "--video", str(recording), "--until", "preprocess"))
+    ended = call_here(*place.command("run", name, "--video", str(recording), "--until", "preprocess"))
     assert ended.returncode == 0, ended.stderr
     assert (place.root / "dataset" / name / "face" / "crops.npy").is_file()
 

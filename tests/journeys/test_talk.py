@@ -53,8 +53,8 @@ def test_a_face_says_a_text_with_the_voice_of_another_dataset(place) -> None:
         (["anna", "--voice", "ben", "--text", "Hello.", "--out", "said.wav"], "not the name of a video"),
     ],
 )
-def test_what_is_missing_is_said_before_anything_is_written(place, words, told) -> None:
-    ended = place.call(*place.command("talk", *words))
+def test_what_is_missing_is_said_before_anything_is_written(place, call_here, words, told) -> None:
+    ended = call_here(*place.command("talk", *words))
     assert ended.returncode == 2, ended.stderr
     assert told in ended.stderr
     assert not list(Path(place.root).glob("result/*.mp4"))

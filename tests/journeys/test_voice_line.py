@@ -6,7 +6,7 @@ import hashlib
 import json
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,28 @@ import pytest
 import torch
 
 from tests.journeys.conftest import Place, digest_tensors
+from tests.training.test_tracking import curves_in
+from tests.voice import spoken
 from tests.voice.conftest import babble, text_for, write_sound
+from tests.voice.grids import written_long
 
-SETTINGS = (
-    "prepare.rate_hz=16000", "prepare.held_out=0.3", "vits.size=draft", "vits.epochs=2", "vits.batch_size=3",
-    "vits.segment_samples=2048", "runtime.snapshot_s=0.05", "runtime.device=cpu", "voice.sample_text=",
-)  # fmt: skip
+WATCHED = "runtime.trackers=tensorboard"
+SETTINGS = {
+    "vits": (
+        "prepare.held_out=0.3", "vits.size=draft", "vits.epochs=2", "vits.batch_size=3", "vits.segment_samples=2048",
+        "voice.sample_text=",
+    ),
+    "kokoro": (
+        "prepare.held_out=0.3", "kokoro.hidden_dim=32", "kokoro.n_encoder_layers=1", "kokoro.n_decoder_layers=1",
+        "kokoro.n_heads=2", "kokoro.encoder_ff_dim=32", "kokoro.decoder_ff_dim=32", "kokoro.epochs=2",
+        "kokoro.batch_size=2", "runtime.preview_s=0.2",
+    ),
+}  # fmt: skip
+LINES = {"vits": "voice", "kokoro": "kokoro"}
 KILLS = [
     ("prepare.store", 3), ("files.renamed", 3), ("engine.step", 1), ("checkpoint.snapshot", 1), ("engine.step", 2),
-    ("checkpoint.committed", 1), ("engine.check", 1), ("files.write", 3), ("checkpoint.best", 1), ("files.rename", 2),
+    ("checkpoint.committed", 1), ("engine.check", 1), ("engine.step", 1), ("files.rename", 2),
+    ("engine.step", 1), ("files.write", 3), ("engine.step", 2), ("checkpoint.best", 1), ("engine.step", 1),
 ]  # fmt: skip
 
 
@@ -30,36 +43,54 @@ KILLS = [
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Seven clips of about a second, and a line that names one that is not there."""
     folder = tmp_path_factory.mktemp("recordings")
-    lines = []
+    lines = ["lost|Nobody ever said this."]
     for number in range(7):
         seconds = 0.8 + 0.1 * number
         write_sound(folder / "wavs" / f"{number}.wav", babble(seconds, seed=number))
         lines.append(f"{number}|{text_for(seconds, seed=number)}")
-    (folder / "metadata.csv").write_text("\n".join([*lines, "lost|Nobody ever said this."]) + "\n")
+    (folder / "metadata.csv").write_text("\n".join(lines) + "\n")
     return folder
 
 
 @pytest.fixture(scope="module")
-def make_voice(tmp_path_factory: pytest.TempPathFactory, recordings: Path) -> Callable[[], Place]:
+def aligned_recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clips of tones, one tone for each phone, and their alignments."""
+    folder = tmp_path_factory.mktemp("aligned")
+    (folder / "textgrids").mkdir()
+    lines = []
+    for number, text in enumerate(spoken.TEXTS):
+        grid = spoken.grid_for(text)
+        write_sound(folder / "wavs" / f"{number}.wav", spoken.sound_of(grid) / 2.0**15, rate_hz=spoken.RATE_HZ)
+        (folder / "textgrids" / f"{number}.TextGrid").write_text(written_long(grid))
+        lines.append(f"{number}|{text}")
+    (folder / "metadata.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def make_voice(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Place]:
     def make() -> Place:
         return Place(tmp_path_factory.mktemp("root"), name="ben")
 
     return make
 
 
-def run(place: Place, recordings: Path, crash_at: str = "") -> subprocess.CompletedProcess[str]:
-    settings = [word for setting in SETTINGS for word in ("--set", setting)]
-    words = place.command("run", place.name, "--audio", str(recordings), *settings)
+def run(
+    place: Place, recordings: Path, stage: str = "vits", *more: str, crash_at: str = ""
+) -> subprocess.CompletedProcess[str]:
+    asked = ("prepare.rate_hz=16000", "runtime.snapshot_s=0.05", "runtime.device=cpu", *SETTINGS[stage], *more)
+    settings = [word for setting in asked for word in ("--set", setting)]
+    words = place.command("run", place.name, "--line", LINES[stage], "--audio", str(recordings), *settings)
     return place.call(*words, environment={"SYNCTALK_CRASH_AT": crash_at} if crash_at else None)
 
 
-def results(place: Place) -> dict[str, Any]:
+def results(place: Place, stage: str = "vits") -> dict[str, Any]:
     """Everything that a kill must not change."""
     found: dict[str, Any] = {
         name: hashlib.sha256((place.dataset / "voice" / name).read_bytes()).hexdigest()
         for name in ("clips.json", "audio.npy", "metadata.csv", "rejected.csv", "report.json")
     }
-    folder = place.checkpoint / "vits"
+    folder = place.checkpoint / stage
     log = json.loads((folder / "training_log.json").read_text())
     found["log"] = [{key: value for key, value in entry.items() if key != "timing"} for entry in log]
     for path in sorted(folder.glob("*.pth")):
@@ -92,14 +123,36 @@ def test_a_second_run_has_nothing_to_do(finished_voice, recordings) -> None:
     assert ended.stderr.count("skipped: nothing changed since it was done") == 3
 
 
-@pytest.mark.parametrize("kills", [KILLS[3:6], pytest.param(KILLS, marks=pytest.mark.slow)], ids=["few", "ten"])
-def test_kills_change_nothing(make_voice, finished_voice, recordings, kills) -> None:
-    place, killed = make_voice(), 0
+def kill_again_and_again(
+    place: Place, recordings: Path, stage: str, kills: Sequence[tuple[str, int]], *more: str
+) -> int:
+    """Run and kill; then run to the end. Returns how often it was killed."""
+    killed = 0
     for point, count in kills:
-        ended = run(place, recordings, crash_at=f"{point}:{count}")
+        ended = run(place, recordings, stage, *more, crash_at=f"{point}:{count}")
         assert ended.returncode in (-signal.SIGKILL, 0), ended.stderr
         killed += ended.returncode != 0
-    assert killed >= 0.6 * len(kills)
-    ended = run(place, recordings)
+    ended = run(place, recordings, stage, *more)
     assert ended.returncode == 0, ended.stderr
+    return killed
+
+
+def test_kills_change_nothing(make_voice, finished_voice, recordings) -> None:
+    place = make_voice()
+    assert kill_again_and_again(place, recordings, "vits", KILLS[3:5]) == 2
     assert results(place) == results(finished_voice)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", SETTINGS)
+def test_ten_kills_change_nothing_and_tensorboard_shows_each_figure_once(
+    make_voice, recordings, aligned_recordings, stage
+) -> None:
+    given = aligned_recordings if stage == "kokoro" else recordings
+    undisturbed, place = make_voice(), make_voice()
+    more = (WATCHED, f"{stage}.epochs=6")
+    ended = run(undisturbed, given, stage, *more)
+    assert ended.returncode == 0, ended.stderr
+    assert kill_again_and_again(place, given, stage, KILLS, *more) >= 10
+    assert results(place, stage) == results(undisturbed, stage)
+    assert curves_in(place.checkpoint / stage) == curves_in(undisturbed.checkpoint / stage)

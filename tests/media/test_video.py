@@ -285,7 +285,7 @@ def test_what_is_no_video_is_refused_with_advice(
     assert caught.value.hint
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.usefixtures("bound_by_permissions")
 def test_a_file_that_may_not_be_read(plain_clip: Path, tmp_path: Path) -> None:
     path = tmp_path / "secret.mp4"
     path.write_bytes(plain_clip.read_bytes())

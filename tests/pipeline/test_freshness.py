@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
+from synctalk import faults
 from synctalk.errors import InputError
 from synctalk.pipeline.freshness import digest_of, name_changes
 from synctalk.state import Fingerprint
@@ -138,11 +140,28 @@ def test_an_input_that_cannot_be_read_is_the_users_to_mend(line) -> None:
 
 
 def test_an_output_that_cannot_be_read_is_made_again(line) -> None:
+    (line.workspace.dataset / "source.txt").write_text("")  # an output as long as the odd file claims to be
     line.run()
     output = line.workspace.face / "prepared.txt"
-    line.workspace.state_file.write_text(
-        line.workspace.state_file.read_text().replace('"size": 3', '"size": 0')  # what the odd file claims to be
-    )
     output.unlink()
     output.symlink_to("/proc/self/mem")
-    assert line.reasons("prepare") == "run: output dataset/anna/face/prepared.txt is not as it was made"
+    assert line.reasons("prepare") == "run: output dataset/anna/face/prepared.txt cannot be read (Input/output error)"
+
+
+@pytest.mark.usefixtures("bound_by_permissions")
+def test_an_output_that_may_not_be_read_is_made_again(line) -> None:
+    line.run()
+    (line.workspace.face / "prepared.txt").chmod(0)
+    assert line.reasons("prepare") == "run: output dataset/anna/face/prepared.txt cannot be read (Permission denied)"
+
+
+@pytest.mark.parametrize("point", range(2, 5))
+def test_an_output_that_the_disk_refuses_once_is_not_made_again(
+    line, point: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line.run()
+    line.workspace.stat_cache_file.unlink()  # every file is read again
+    monkeypatch.setattr(faults, "_passed", Counter())
+    monkeypatch.setenv(faults.FAIL_VARIABLE, f"files.hash:{point}:EIO")
+    assert line.run() == []
+    assert faults._passed["files.hash"] == 5, "one file was asked for twice"

@@ -128,9 +128,9 @@ def try_at_random(nursery: Any, root: Path, result_of: Result, seeds: range) -> 
 
 
 def test_poison_at_random_places_with_kills_in_between(nursery: Any, tmp_path: Path, result_of: Result) -> None:
-    outcomes = list(try_at_random(nursery, tmp_path, result_of, range(8)))
-    assert sum(code == 0 for code, _ in outcomes) >= 6
-    assert sum(kills for _, kills in outcomes) >= 6
+    outcomes = list(try_at_random(nursery, tmp_path, result_of, range(4)))
+    assert sum(code == 0 for code, _ in outcomes) >= 3
+    assert sum(kills for _, kills in outcomes) >= 3
 
 
 @pytest.mark.slow

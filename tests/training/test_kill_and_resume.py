@@ -92,13 +92,13 @@ def test_killed_again_and_again_one_point_later_each_time(
 
 
 def test_killed_at_random_moments(nursery: Any, tmp_path: Path, expected: dict[str, Any], result_of: Result) -> None:
-    """Eight trainings; each is killed at up to four moments, wherever the clock finds it."""
+    """Five trainings; each is killed at up to four moments, wherever the clock finds it."""
     began = time.monotonic()
     assert nursery.run(tmp_path / "pace", step_s=0.004) == 0
     duration_s = time.monotonic() - began
     chance = random.Random(20)
     killed = 0
-    for number in range(8):
+    for number in range(5):
         folder = tmp_path / f"tiny {number}"
         for _ in range(1 + number % 4):
             snapshot_s = chance.choice([1e-9, 0.02, 60.0])
@@ -109,7 +109,7 @@ def test_killed_at_random_moments(nursery: Any, tmp_path: Path, expected: dict[s
             killed += code == KILLED
         assert nursery.run(folder) == 0, folder.with_suffix(".log").read_text()
         assert_same(folder, expected, result_of)
-    assert killed >= 5
+    assert killed >= 3
 
 
 def test_asked_to_stop_at_random_moments(

@@ -116,7 +116,7 @@ def test_a_checkpoint_of_another_stage_is_not_used(folder: Path, tmp_path_factor
     assert newest(folder) == ("snapshot.pth", 3, 5)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.usefixtures("bound_by_permissions")
 def test_a_file_that_cannot_be_read_now_stays_where_it_is(folder: Path) -> None:
     (folder / "snapshot.pth").chmod(0)
     assert newest(folder) == ("epoch_0003.pth", 3, 0)

@@ -99,7 +99,7 @@ def saved(path: Path, model: KokoroModel, **changes: Any) -> Path:
 
 def test_a_checkpoint_alone_is_enough_to_speak(model: KokoroModel, tmp_path: Path) -> None:
     expected = KokoroVoice(model, VOICE, vocoder=silent).speak("oh ship?")
-    loaded = load_kokoro(saved(tmp_path / "best.pth", model), vocoder=silent)
+    loaded = load_kokoro(saved(tmp_path / "best.pth", model), make_vocoder=lambda _rate_hz: silent)
     speech = loaded.speak("oh ship?")
     assert (speech.frames, loaded.rate_hz) == (expected.frames, 16_000)
     assert torch.equal(speech.mel, expected.mel)

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synctalk.media.verdict import Verdict
 from synctalk.voice.corpus import Clip, Corpus
 from synctalk.voice.extent import Extent
 from synctalk.voice.listing import Listing, Reason, Rejection, Row
 from synctalk.voice.soundcheck import Soundness
-from synctalk.voice.voice_grading import Evidence, Verdict, judge, minutes_advised, rare_signs
+from synctalk.voice.voice_grading import Evidence, judge, minutes_advised, rare_signs
 from synctalk.voice.voice_report import Accepted, Report, make_report, padding_share, write_report
 
 CLEAN = Soundness(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import pickle
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,14 @@ import torch
 import torch.nn.functional as F
 from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
+from synctalk.commands.speech import open_voice
 from synctalk.errors import InputError
-from synctalk.voice.vocoder import GriffinLim, open_vocoder
+from synctalk.voice.hifi_gan import open_hifi_gan
+from synctalk.voice.kokoro import KokoroModel
+from synctalk.voice.phones import TokenSet
+from synctalk.workspace import Workspace
+from tests.voice.test_kokoro_voice import SMALL, VOICE
+from tests.voice.test_kokoro_voice import saved as save_kokoro
 
 RATE_HZ = 22_050
 CONFIG: dict[str, Any] = {
@@ -83,17 +88,8 @@ def original(folder: Path, **changes: Any) -> Path:
     return folder
 
 
-def test_without_a_folder_it_is_griffin_lim_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    logging.getLogger("synctalk").propagate = True
-    with caplog.at_level(logging.INFO, logger="synctalk"):
-        vocoder = open_vocoder(None, rate_hz=RATE_HZ)
-    assert isinstance(vocoder, GriffinLim)
-    assert "made audible by Griffin-Lim" in caplog.text
-    assert vocoder(MEL).shape == (6 * 256,)
-
-
 def test_an_original_generator_sounds_as_its_definition_says(tmp_path: Path) -> None:
-    vocoder = open_vocoder(original(tmp_path / "hifi-gan"), rate_hz=RATE_HZ)
+    vocoder = open_hifi_gan(original(tmp_path / "hifi-gan"), RATE_HZ)
     assert vocoder.name == f"HiFi-GAN from {tmp_path / 'hifi-gan'}"
     samples = vocoder(MEL)
     assert samples.dtype == np.float32
@@ -111,9 +107,9 @@ def test_a_folder_of_transformers_is_read(tmp_path: Path) -> None:
     generator.save_pretrained(tmp_path / "hf")
     with torch.no_grad():
         expected = generator(MEL.T).numpy()
-    np.testing.assert_allclose(open_vocoder(tmp_path / "hf", rate_hz=RATE_HZ)(MEL), expected, atol=1e-6)
+    np.testing.assert_allclose(open_hifi_gan(tmp_path / "hf", RATE_HZ)(MEL), expected, atol=1e-6)
     with pytest.raises(InputError, match="sampling rate is 22050 and not 16000"):
-        open_vocoder(tmp_path / "hf", rate_hz=16_000)
+        open_hifi_gan(tmp_path / "hf", 16_000)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +125,7 @@ def test_a_folder_of_transformers_is_read(tmp_path: Path) -> None:
 )
 def test_a_vocoder_for_other_spectrograms_is_refused(tmp_path: Path, changes: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError, match=told):
-        open_vocoder(original(tmp_path / "other", **changes), rate_hz=RATE_HZ)
+        open_hifi_gan(original(tmp_path / "other", **changes), RATE_HZ)
 
 
 class Evil:
@@ -144,17 +140,42 @@ def test_damaged_weights_are_refused_and_code_in_them_never_runs(
     folder = original(tmp_path / "damaged")
     (folder / "g_02500000").write_bytes(content)
     with pytest.raises(InputError, match="holds no weights of a generator"):
-        open_vocoder(folder, rate_hz=RATE_HZ)
+        open_hifi_gan(folder, RATE_HZ)
     assert "code has run" not in capsys.readouterr().out
 
 
 def test_a_folder_without_configuration_or_with_two_generators_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"config\.json cannot be read"):
-        open_vocoder(tmp_path / "nothing", rate_hz=RATE_HZ)
+        open_hifi_gan(tmp_path / "nothing", RATE_HZ)
     folder = original(tmp_path / "two")
     (folder / "g_00000001").write_bytes(b"")
     with pytest.raises(InputError, match="there are: g_00000001, g_02500000"):
-        open_vocoder(folder, rate_hz=RATE_HZ)
+        open_hifi_gan(folder, RATE_HZ)
     (folder / "config.json").write_text("[]")
     with pytest.raises(InputError, match="does not describe a vocoder"):
-        open_vocoder(folder, rate_hz=RATE_HZ)
+        open_hifi_gan(folder, RATE_HZ)
+
+
+def test_a_voice_speaks_through_it_when_its_folder_is_named(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    workspace = Workspace(tmp_path, "anna")
+    path = workspace.training("kokoro") / "best.pth"
+    path.parent.mkdir(parents=True)
+    save_kokoro(path, KokoroModel(len(TokenSet(VOICE.extra_phones)), SMALL))
+    folder = original(tmp_path / "hifi-gan", sampling_rate=VOICE.rate_hz)
+    through, plain = (
+        np.concatenate(list(open_voice("anna", root=tmp_path, vocoder=vocoder).speak("Oh, ship!")))
+        for vocoder in (folder, None)
+    )
+    assert len(through) == len(plain)
+    assert not np.allclose(through, plain, atol=0.01)
+
+
+@pytest.mark.parametrize("name", ["voices/en_US-anna-low.onnx", "anna"])
+def test_a_voice_that_makes_sound_itself_wants_none(tmp_path: Path, name: str) -> None:
+    path = Workspace(tmp_path, "anna").training("vits") / "best.pth"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    with pytest.raises(InputError, match="needs no vocoder") as caught:
+        open_voice(name, root=tmp_path, vocoder=tmp_path)
+    assert caught.value.hint == "leave --vocoder out"
