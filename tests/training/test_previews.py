@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synctalk.config import Settings
+from synctalk.config import load_settings
 from synctalk.errors import StorageError
+from synctalk.lines import LINES
 from synctalk.training import room
 from synctalk.training.previews import FOLDER, choose_surplus, find_previews, keep_preview
 from synctalk.training.room import check_room
+from synctalk.workspace import Workspace
 
 
 def write_preview(folder: Path, epoch: int, *, most: int) -> Path:
@@ -98,5 +100,9 @@ def test_previews_are_counted_before_a_training_begins(tmp_path: Path, monkeypat
     check_room(tmp_path, stage="tiny", checkpoint_bytes=1000, previews_bytes=1000)
 
 
-def test_how_many_are_kept_is_no_part_of_any_result() -> None:
-    assert Settings().runtime.kept_previews == 10
+def test_previews_are_no_part_of_any_result(tmp_path: Path) -> None:
+    few, usual = (load_settings(tmp_path / "none", overrides={"runtime.kept_previews": most}) for most in (0, 10))
+    workspace = Workspace(tmp_path, "anna")
+    for stage in {stage.name: stage for graph in LINES.values() for stage in graph.stages}.values():
+        assert stage.settings(few) == stage.settings(usual)
+        assert not any(FOLDER in path.parts for path in stage.outputs(workspace))
