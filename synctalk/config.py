@@ -95,6 +95,10 @@ class RuntimeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Share of taken memory from which on a training gives back what it does not need."""
     memory_critical: Share = 0.97
     """Share from which on it warns, when that did not help."""
+    gradient_checkpointing: Literal["off", "on"] = "off"
+    """Whether a VITS training computes inner results a second time rather than keep them: less memory, more time."""
+    samples: Literal["auto", "float32", "int16", "mapped"] = "auto"
+    """How a voice training keeps its samples: in memory as one of these numbers, or mapped from the disk."""
     preview_s: NonNegativeFloat = 4.0
     """Length of the preview video after each epoch; 0 switches it off."""
     kept_previews: NonNegativeInt = 10
@@ -199,10 +203,21 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, str]:
     return overrides
 
 
-def as_facts(section: msgspec.Struct, *, without: Iterable[str] = ()) -> dict[str, object]:
-    """A section as plain data for a fingerprint, less the names that cannot change a result."""
+def as_facts(
+    section: msgspec.Struct, *, without: Iterable[str] = (), unless_default: Iterable[str] = ()
+) -> dict[str, object]:
+    """A section as plain data for a fingerprint.
+
+    Args:
+        section: Some settings.
+        without: Names that cannot change a result.
+        unless_default: Names that are left out while they have their default value. A setting that is added later
+            belongs here: then what was made before it existed, and so with its default, is not made again.
+    """
     facts: dict[str, object] = msgspec.to_builtins(section)
-    return {name: value for name, value in facts.items() if name not in set(without)}
+    defaults = msgspec.to_builtins(type(section)())
+    same = {name for name in unless_default if facts[name] == defaults[name]}
+    return {name: value for name, value in facts.items() if name not in {*without, *same}}
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -21,6 +21,10 @@ from synctalk.workspace import Workspace
 # A target decides how long a training runs, not what it is; of a named file the content counts, not its path.
 _NOT_IN_A_RESULT = ("epochs", "initial", "asr_model", "vgg_weights")
 
+# Younger than the first voices, which are what these settings make with their defaults; they are not made again.
+_ADDED_TO_PREPARE = ("text",)
+_ADDED_TO_VITS = ("discriminator",)
+
 
 def _training_outputs(workspace: Workspace, stage: str) -> list[Path]:
     folder = workspace.training(stage)
@@ -64,7 +68,7 @@ def _preprocess_settings(settings: Settings) -> dict[str, object]:
 
 
 def _prepare_settings(settings: Settings) -> dict[str, object]:
-    return as_facts(settings.prepare)
+    return as_facts(settings.prepare, unless_default=_ADDED_TO_PREPARE)
 
 
 def _syncnet_settings(settings: Settings) -> dict[str, object]:
@@ -73,6 +77,11 @@ def _syncnet_settings(settings: Settings) -> dict[str, object]:
 
 def _main_settings(settings: Settings) -> dict[str, object]:
     return {"seed": settings.seed, **as_facts(settings.main, without=_NOT_IN_A_RESULT)}
+
+
+def _vits_settings(settings: Settings) -> dict[str, object]:
+    facts = as_facts(settings.vits, without=_NOT_IN_A_RESULT, unless_default=_ADDED_TO_VITS)
+    return {"seed": settings.seed, **facts}
 
 
 PREPROCESS = Stage(
@@ -138,7 +147,7 @@ VITS = Stage(
     folder=lambda workspace: workspace.training("vits"),
     inputs=lambda _workspace, settings: _named_files({"vits.initial": settings.vits.initial}),
     outputs=lambda workspace: _training_outputs(workspace, "vits"),
-    settings=lambda settings: {"seed": settings.seed, **as_facts(settings.vits, without=_NOT_IN_A_RESULT)},
+    settings=_vits_settings,
     target_epochs=lambda workspace, settings: _epochs_that_fit(workspace, settings, "vits", settings.vits.epochs),
     work="synctalk.voice.vits_stage:train_vits",
 )

@@ -16,6 +16,8 @@ class PrepareSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Samples per second of the voice."""
     language: str = "en_US"
     """Language and region, as in file names of voices; `en-us` is understood, too."""
+    text: Literal["characters", "phonemes"] = "characters"
+    """What a voice learns to read: the letters of the texts, or the phonemes that espeak makes of them."""
     margin_s: NonNegativeFloat = 0.1
     """Silence that is kept before and after the speech of a clip."""
     shortest_s: PositiveFloat = 0.5
@@ -53,6 +55,8 @@ class VitsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     duration_weight: NonNegativeFloat = 1.0
     adversarial_weight: NonNegativeFloat = 1.0
     feature_weight: NonNegativeFloat = 2.0
+    discriminator: Literal["wave", "wave+stft"] = "wave"
+    """What it learns against: judges of the wave, as published, or also judges of its spectrograms."""
 
 
 class KokoroSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -174,6 +174,13 @@ def test_facts_are_plain_and_leave_out_what_is_named() -> None:
     assert all(math.isfinite(value) for value in facts.values() if isinstance(value, float))
 
 
+def test_facts_that_came_later_count_once_they_differ_from_their_default() -> None:
+    main = Settings().main
+    assert as_facts(main, unless_default=("arch", "lr")).keys() == as_facts(main, without=("arch", "lr")).keys()
+    changed = msgspec.structs.replace(main, lr=0.5)
+    assert as_facts(changed, unless_default=("arch", "lr")) == as_facts(changed, without=("arch",))
+
+
 def test_every_setting_is_read_somewhere_in_the_program(repository: Path) -> None:
     paths = (repository / "synctalk").rglob("*.py")
     text = "".join(path.read_text() for path in paths if path.name != "config.py")

@@ -177,7 +177,7 @@ def name_changes(before: Fingerprint, now: Fingerprint) -> Iterator[str]:
     """Every difference between two fingerprints, as sentences."""
     yield from _name_dict_changes(before.inputs, now.inputs, "input {} changed", "input {} is new", "input {} is gone")
     for name in sorted(before.settings.keys() | now.settings.keys()):
-        old, new = before.settings.get(name), now.settings.get(name)
+        old, new = (settings.get(name, "its default") for settings in (before.settings, now.settings))
         if old != new:
             yield f"setting {name} changed from {old} to {new}"
     if before.version != now.version:

@@ -165,7 +165,7 @@ class MicroBatches:
                 f"{self._stage}: memory ran out at {where} ({shortage}), and the batch cannot be computed in smaller "
                 f"parts: {cannot}",
                 hint=f"--set {self._stage}.batch_size=N with a smaller N than {self._batch_size}, a smaller "
-                "preprocess.size_px, or fewer other programs on this machine",
+                "preprocess.size_px, runtime.gradient_checkpointing=on for a voice of VITS, or fewer other programs",
             )
         self._shrink(place, size)
         _log.warning(

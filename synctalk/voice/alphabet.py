@@ -70,6 +70,12 @@ class Alphabet:
         used = {sign for text in texts for sign in plain(text)} - set(_SIGNS)
         return cls(tuple(sorted(sign for sign in used if unicodedata.category(sign)[0] in "LM")))
 
+    @classmethod
+    def of_phonemes(cls, texts: Iterable[str]) -> Alphabet:
+        """Piper's signs, and every further phoneme; `texts` are phonemes, decomposed (NFD)."""
+        used = {sign for text in texts for sign in text} - set(_SIGNS)
+        return cls(tuple(sorted(sign for sign in used if not sign.isspace())))
+
     @cached_property
     def ids(self) -> Mapping[str, int]:
         """The id of each sign."""
@@ -87,7 +93,11 @@ class Alphabet:
             >>> Alphabet().encode("Hi")
             [1, 0, 20, 0, 21, 0, 2]
         """
-        return self.frame([self.ids[sign] for sign in plain(text) if sign in self.ids and sign not in {PAD, BOS, EOS}])
+        return self.spell(plain(text))
+
+    def spell(self, signs: Iterable[str]) -> list[int]:
+        """The ids of signs as they are, such as phonemes."""
+        return self.frame([self.ids[sign] for sign in signs if sign in self.ids and sign not in {PAD, BOS, EOS}])
 
     def frame(self, numbers: Sequence[int]) -> list[int]:
         """Ids with begin, pads and end around them."""

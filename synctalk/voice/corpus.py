@@ -33,6 +33,7 @@ class Clip(msgspec.Struct, frozen=True, kw_only=True):
         samples: How many they are.
         offset_s: Seconds cut from the beginning of the recording.
         is_held_out: Whether it is only judged by, never learned from.
+        phonemes: Of the text, for a voice that reads phonemes; else empty.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Clip(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
     offset_s: float = 0.0
     is_held_out: bool = False
+    phonemes: str = ""
 
 
 class Corpus(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,9 +52,10 @@ class Corpus(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         rate_hz: Samples per second.
         language: For example `en_US`.
-        extra_signs: Signs of the texts that Piper's map lacks.
+        extra_signs: Signs of the texts, or of the phonemes, that Piper's map lacks.
         speakers: Their names; at least one.
         clips: In the order of `audio.npy`.
+        espeak: The voice of espeak that gave the phonemes; empty when the letters themselves are learned.
         format: Of this file.
     """
 
@@ -61,12 +64,19 @@ class Corpus(msgspec.Struct, frozen=True, kw_only=True):
     extra_signs: tuple[str, ...] = ()
     speakers: tuple[str, ...] = ("speaker",)
     clips: tuple[Clip, ...]
+    espeak: str = ""
     format: int = _FORMAT
 
     @property
     def alphabet(self) -> Alphabet:
         """The signs of the voice."""
         return Alphabet(self.extra_signs)
+
+    @property
+    def phonemes(self) -> tuple[str, ...]:
+        """Those that are learned, sorted; none when letters are."""
+        learned = self.chosen(is_held_out=False)
+        return tuple(sorted({sign for clip in learned for sign in clip.phonemes}))
 
     def chosen(self, *, is_held_out: bool) -> Iterator[Clip]:
         """The clips that are, or are not, held out."""

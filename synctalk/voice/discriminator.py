@@ -7,7 +7,7 @@ wrong with a pitch shows. Architecture: HiFi-GAN (Kong et al. 2020, https://arxi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import torch.nn.functional as F
@@ -26,7 +26,8 @@ _SCALE_LAYERS = (
     (1024, 5, 1, 1),
 )
 """Channels, kernel, stride, groups."""
-_LEAST_CHANNELS = 4
+LEAST_CHANNELS = 4
+"""Of a layer, however much it is narrowed."""
 
 Judgement = tuple[Tensor, list[Tensor]]
 """Scores `[B, N]` and what each layer saw."""
@@ -43,7 +44,7 @@ class PeriodDiscriminator(nn.Module):
     def __init__(self, period: int, narrowing: int = 1) -> None:
         super().__init__()
         self._period = period
-        widths = [1, *(max(_LEAST_CHANNELS, channels // narrowing) for channels in _PERIOD_CHANNELS)]
+        widths = [1, *(max(LEAST_CHANNELS, channels // narrowing) for channels in _PERIOD_CHANNELS)]
         self.convs = nn.ModuleList(
             weight_norm(nn.Conv2d(before, after, (5, 1), (3 if number < len(widths) - 2 else 1, 1), (2, 0)))
             for number, (before, after) in enumerate(pairwise(widths))
@@ -54,7 +55,7 @@ class PeriodDiscriminator(nn.Module):
         """Judge waves `[B, 1, S]`."""
         missing = -wave.shape[-1] % self._period
         folded = F.pad(wave, (0, missing), mode="reflect") if missing else wave
-        return _judge(folded.view(*folded.shape[:-1], -1, self._period), self.convs, self.final_conv)
+        return judge(folded.view(*folded.shape[:-1], -1, self._period), self.convs, self.final_conv)
 
 
 class ScaleDiscriminator(nn.Module):
@@ -68,7 +69,7 @@ class ScaleDiscriminator(nn.Module):
         super().__init__()
         layers, before = [], 1
         for channels, kernel, stride, groups in _SCALE_LAYERS:
-            after = max(_LEAST_CHANNELS, channels // narrowing)
+            after = max(LEAST_CHANNELS, channels // narrowing)
             fitting = max(1, groups // narrowing)
             layers.append(weight_norm(nn.Conv1d(before, after, kernel, stride, kernel // 2, groups=fitting)))
             before = after
@@ -77,31 +78,43 @@ class ScaleDiscriminator(nn.Module):
 
     def forward(self, wave: Tensor) -> Judgement:
         """Judge waves `[B, 1, S]`."""
-        return _judge(wave, self.convs, self.final_conv)
+        return judge(wave, self.convs, self.final_conv)
 
 
 class Discriminator(nn.Module):
-    """All six together.
+    """All six together, and whoever else is to judge.
 
     Args:
         narrowing: A power of two; 1 is the published size (46.7 million weights).
+        further: More discriminators: waves `[B, 1, S]` -> `Judgement`.
     """
 
-    def __init__(self, narrowing: int = 1) -> None:
+    def __init__(self, narrowing: int = 1, *, further: Iterable[nn.Module] = ()) -> None:
         super().__init__()
         periods = [PeriodDiscriminator(period, narrowing) for period in PERIODS]
         self.discriminators = nn.ModuleList([ScaleDiscriminator(narrowing), *periods])
+        self.further = nn.ModuleList(further)
 
     def forward(self, wave: Tensor) -> list[Judgement]:
         """Judge waves `[B, 1, S]`, once per discriminator."""
-        return [discriminator(wave) for discriminator in self.discriminators]
+        return [discriminator(wave) for discriminator in (*self.discriminators, *self.further)]
 
 
-def _judge(wave: Tensor, convs: Sequence[nn.Module] | nn.ModuleList, final_conv: nn.Module) -> Judgement:
+def judge(
+    sound: Tensor, convs: Sequence[nn.Module] | nn.ModuleList, final_conv: nn.Module, *, slope: float = SLOPE
+) -> Judgement:
+    """What the layers of one discriminator see in a sound, one after another, and what the last one makes of it.
+
+    Args:
+        sound: As the first layer wants it, a wave `[B, 1, S]` or a picture of it `[B, 1, H, W]`.
+        convs: Each is followed by a leaky ReLU.
+        final_conv: Gives the scores; it is among the layers that were seen, too.
+        slope: Of the leaky ReLU below zero.
+    """
     seen = []
     for conv in convs:
-        wave = F.leaky_relu(conv(wave), SLOPE)
-        seen.append(wave)
-    score = final_conv(wave)
+        sound = F.leaky_relu(conv(sound), slope)
+        seen.append(sound)
+    score = final_conv(sound)
     seen.append(score)
     return score.flatten(1), seen

@@ -1,7 +1,7 @@
 """Samples for training the transformer voice: tokens, their frames, and the spectrogram of a clip.
 
-A sample is a whole clip and makes no random choice. Spectrograms are computed when a batch is loaded, from the samples
-mapped from the disk: that takes a few milliseconds per clip, and keeps nothing in memory.
+A sample is a whole clip and makes no random choice. Spectrograms are computed when a batch is loaded: that takes a few
+milliseconds per clip, and keeps nothing in memory.
 
 Legend: B clips, N tokens, T frames.
 """
@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from synctalk.voice.aligned import AlignedClip
-from synctalk.voice.corpus import FULL_SCALE
 from synctalk.voice.mel import LEAST_MAGNITUDE, mel_spectrogram
 from synctalk.voice.phones import TokenSet
+from synctalk.voice.samples import as_float
 
 BEYOND_END = math.log(LEAST_MAGNITUDE)
 """What spectrograms are padded with: less than any sound, never a loud wall."""
@@ -32,13 +32,11 @@ class KokoroClips:
     Args:
         clips: With their alignments.
         tokens: The ids of their tokens.
-        samples: Of the whole corpus `[S]`.
+        samples: Of the whole corpus `[S]`, as `keep_samples` gives them.
         rate_hz: Samples per second.
     """
 
-    def __init__(
-        self, clips: Sequence[AlignedClip], tokens: TokenSet, samples: NDArray[np.int16], *, rate_hz: int
-    ) -> None:
+    def __init__(self, clips: Sequence[AlignedClip], tokens: TokenSet, samples: NDArray[Any], *, rate_hz: int) -> None:
         self._clips = clips
         self._samples = samples
         self._rate_hz = rate_hz
@@ -71,5 +69,5 @@ class KokoroClips:
     def _mel(self, one: AlignedClip) -> Tensor:
         """`[T, 80]`."""
         first = one.clip.start
-        sound = self._samples[first : first + one.clip.samples].astype(np.float32) / FULL_SCALE
+        sound = as_float(self._samples[first : first + one.clip.samples])
         return mel_spectrogram(torch.from_numpy(sound)[None], rate_hz=self._rate_hz)[0].T

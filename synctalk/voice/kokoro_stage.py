@@ -12,6 +12,7 @@ from synctalk.log import get_logger
 from synctalk.media.audio import SAMPLE_BYTES, write_wav
 from synctalk.pipeline.stage import Outcome, StageContext, StageResult
 from synctalk.training.engine import Engine
+from synctalk.training.memory_guard import machine_room
 from synctalk.training.pace import fit_into_hours
 from synctalk.training.plan import FitOutcome, Plan
 from synctalk.training.previews import keep_preview
@@ -24,6 +25,7 @@ from synctalk.voice.kokoro_recipe import KokoroRecipe
 from synctalk.voice.kokoro_voice import FACTS, KokoroVoice, VoiceFacts
 from synctalk.voice.mel import HOP
 from synctalk.voice.recordings import find_recordings
+from synctalk.voice.samples import keep_samples
 
 STAGE = "kokoro"
 PREVIEW = "preview.wav"
@@ -50,7 +52,8 @@ def train_kokoro(context: StageContext) -> StageResult:
         return StageResult(Outcome.INTERRUPTED)
     parts = _split(aligned)
     facts = VoiceFacts.of(rate_hz=corpus.rate_hz, tokens=aligned.tokens, lexicon=aligned.lexicon)
-    train_data, valid_data = (KokoroClips(part, aligned.tokens, samples, rate_hz=corpus.rate_hz) for part in parts)
+    kept = keep_samples(samples, context.settings.runtime.samples, machine_room())
+    train_data, valid_data = (KokoroClips(part, aligned.tokens, kept, rate_hz=corpus.rate_hz) for part in parts)
 
     def make_recipe() -> KokoroRecipe:
         return KokoroRecipe(KokoroModel(len(aligned.tokens), settings), settings)

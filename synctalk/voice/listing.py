@@ -68,6 +68,7 @@ class Row:
         path: The sound.
         line: In the listing, from 1; 0 where the row is a file of its own.
         source: The listing, relative to the folder.
+        phonemes: Of the text, for a voice that reads phonemes; else empty.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Row:
     path: Path
     line: int
     source: str
+    phonemes: str = ""
 
 
 @dataclass(frozen=True)

@@ -55,12 +55,29 @@ def linear_spectrogram(wave: Tensor) -> Tensor:
             f"a sound of {wave.shape[-1]} samples is too short for a spectrogram; {_MARGIN + 1} are needed",
             hint="leave this clip out",
         )
+    return magnitudes(wave, fft_size=WINDOW, hop=HOP, window=WINDOW)
+
+
+def magnitudes(wave: Tensor, *, fft_size: int, hop: int, window: int) -> Tensor:
+    """Magnitudes of a sound at `fft_size // 2 + 1` frequencies, its ends mirrored; differentiable, in float32.
+
+    Args:
+        wave: Samples in [-1, 1], more than `(fft_size - hop) // 2`.
+        fft_size: Length of the transform, in samples.
+        hop: Samples per frame.
+        window: Samples that a frame looks at (Hann), at most `fft_size`.
+
+    Shape:
+        wave `[B, S]` -> result `[B, F, T]` with `F = fft_size // 2 + 1` and, for an even `fft_size - hop`,
+        `T = S // hop`.
+    """
     with torch.autocast(wave.device.type, enabled=False):
         spectrum = torch.stft(
-            _mirrored(wave.float()),
-            n_fft=WINDOW,
-            hop_length=HOP,
-            window=_window(wave.device),
+            _mirrored(wave.float(), (fft_size - hop) // 2),
+            n_fft=fft_size,
+            hop_length=hop,
+            win_length=window,
+            window=_window(window, wave.device),
             center=False,
             return_complex=True,
         )  # [B, F, T]
@@ -122,13 +139,13 @@ def mel_filters(rate_hz: int, highest_hz: float | None = HIGHEST_HZ) -> Tensor:
 
 
 @cache
-def _window(device: torch.device) -> Tensor:
+def _window(length: int, device: torch.device) -> Tensor:
     with torch.inference_mode(mode=False):
-        return torch.hann_window(WINDOW, device=device)
+        return torch.hann_window(length, device=device)
 
 
-def _mirrored(wave: Tensor) -> Tensor:
-    """Reflect padding by copies: the gradient of torch's own has no deterministic form on a GPU: `[B, S + 768]`."""
-    before = wave[:, 1 : _MARGIN + 1].flip(1)
-    after = wave[:, -_MARGIN - 1 : -1].flip(1)
+def _mirrored(wave: Tensor, margin: int) -> Tensor:
+    """Reflect padding by copies: the gradient of torch's own has no deterministic form on a GPU: `[B, S + 2 M]`."""
+    before = wave[:, 1 : margin + 1].flip(1)
+    after = wave[:, -margin - 1 : -1].flip(1)
     return torch.cat([before, wave, after], dim=1)

@@ -1,7 +1,7 @@
 """Speaking with an exported voice: a Piper `.onnx` file, with its JSON beside it or inside.
 
-Only voices that read letters (`phoneme_type` `text`) can be opened: others need espeak to say what the letters sound
-like.
+Voices that read letters (`phoneme_type` `text`) or phonemes of espeak (`espeak`) can be opened; for the latter espeak
+has to be installed, too.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import onnxruntime
 
 from synctalk.errors import InputError, StageError
 from synctalk.media.audio import Samples
+from synctalk.voice.phonemes import Phonemes
 from synctalk.voice.piper import PiperFacts
 from synctalk.voice.speak import Manner, Utterance, Voice
-from synctalk.voice.spelling import IdMap
+from synctalk.voice.spelling import IdMap, Spelling
 
 FACTS_KEY = "piper_facts"
 """Under which the JSON stands inside an ONNX file."""
@@ -79,7 +80,7 @@ def open_onnx_voice(path: Path) -> Voice:
     """The voice in a file.
 
     Raises:
-        InputError: It is missing, no voice, or needs phonemes of espeak.
+        InputError: It is missing, no voice, or needs phonemes of something else than espeak.
     """
     try:
         content = path.read_bytes()
@@ -96,7 +97,7 @@ def open_onnx_voice(path: Path) -> Voice:
     own = facts.inference
     return Voice(
         OnnxNetwork(content, session, has_speakers="sid" in inputs),
-        spelling=IdMap(facts.phoneme_id_map),
+        spelling=_spelling(facts),
         rate_hz=facts.audio.sample_rate,
         speakers=_speakers(facts),
         manner=Manner(speed=1 / own.length_scale, noise=own.noise_scale, duration_noise=own.noise_w),
@@ -107,7 +108,7 @@ def read_piper_facts(path: Path, inside: str = "") -> PiperFacts:
     """The facts beside an ONNX file, or those inside it when there are none beside.
 
     Raises:
-        InputError: There are none, they are damaged, or the voice does not read letters.
+        InputError: There are none, they are damaged, or the voice reads neither letters nor phonemes of espeak.
     """
     beside = path.with_name(path.name + ".json")
     try:
@@ -117,13 +118,20 @@ def read_piper_facts(path: Path, inside: str = "") -> PiperFacts:
         raise InputError(
             f"{beside} is missing or damaged: {error}", hint="keep the two files of a Piper voice together"
         ) from error
-    if facts.phoneme_type != "text":
-        raise InputError(
-            f"{path.name} reads phonemes of {facts.phoneme_type}, not letters", hint="speak with it through piper-tts"
-        )
+    if facts.phoneme_type not in {"text", "espeak"}:
+        raise InputError(f"{path.name} reads {facts.phoneme_type}, not letters", hint="speak with it through piper-tts")
+    if facts.phoneme_type == "espeak" and not facts.espeak.voice:
+        raise InputError(f"{beside} names no voice of espeak", hint="keep the two files of a Piper voice together")
+    if facts.vowel_clusters:
+        raise InputError(f"{path.name} joins vowels, which is not known here", hint="speak with it through piper-tts")
     if facts.inference.length_scale <= 0 or facts.audio.sample_rate <= 0:
         raise InputError(f"{beside} holds a rate or length scale that is not positive", hint="export the voice again")
     return facts
+
+
+def _spelling(facts: PiperFacts) -> Spelling:
+    ids = IdMap(facts.phoneme_id_map)
+    return Phonemes(ids, facts.espeak.voice) if facts.phoneme_type == "espeak" else ids
 
 
 def _speakers(facts: PiperFacts) -> list[str]:

@@ -35,7 +35,7 @@ class Sound(msgspec.Struct, frozen=True):
 
 
 class Espeak(msgspec.Struct, frozen=True):
-    """A voice of espeak; has to be there, though a voice that reads letters never asks it."""
+    """A voice of espeak, asked for phonemes; has to be there, though a voice that reads letters never asks it."""
 
     voice: str = ""
 
@@ -76,6 +76,7 @@ class PiperFacts(msgspec.Struct, frozen=True, kw_only=True):
     inference: Inference = Inference()
     hop_length: int = 256
     piper_version: str = _RUNTIME
+    vowel_clusters: list[list[str]] | msgspec.UnsetType = msgspec.UNSET
 
 
 def piper_facts(
@@ -99,9 +100,9 @@ def piper_facts(
     return PiperFacts(
         audio=Sound(facts.rate_hz, quality),
         dataset=name,
-        espeak=Espeak(espeak_voice or f"{family}-{region}".lower()),
+        espeak=Espeak(facts.espeak or espeak_voice or f"{family}-{region}".lower()),
         language=Language(code, family, region, **{key: language_facts.get(key, "") for key in _NAMES}),
-        phoneme_type="text",
+        phoneme_type="espeak" if facts.espeak else "text",
         phoneme_id_map=_id_map(facts),
         num_symbols=int(config.get("vocab_size", SYMBOLS)),
         num_speakers=len(facts.speakers),
@@ -121,6 +122,8 @@ def _id_map(facts: VoiceFacts) -> dict[str, list[int]]:
     """The ids of each sign, and of what stands for other signs in a text: capitals, curly quotes, dashes, tabs."""
     if facts.vocabulary:
         return _vocabulary_map(Vocabulary(facts.vocabulary))
+    if facts.espeak:
+        return facts.phoneme_ids
     ids = Alphabet(facts.extra_signs).ids
     found = {sign: [number] for sign, number in ids.items()}
     marks = {PAD, BOS, EOS}

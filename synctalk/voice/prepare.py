@@ -13,7 +13,7 @@ for every row that is not used.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from synctalk import files
@@ -23,6 +23,7 @@ from synctalk.log import get_logger
 from synctalk.pipeline.stage import Outcome, StageContext, StageResult
 from synctalk.voice.alphabet import Alphabet
 from synctalk.voice.corpus import AUDIO, CLIPS, Clip, Corpus, write_corpus
+from synctalk.voice.espeak import check_espeak
 from synctalk.voice.extent import Extent, check_room, survey
 from synctalk.voice.gathering import Gathering, Kept
 from synctalk.voice.language import find_language
@@ -31,7 +32,8 @@ from synctalk.voice.metadata import count_reasons, read_metadata
 from synctalk.voice.prepared_tables import REJECTED, write_metadata, write_rejected
 from synctalk.voice.recordings import find_recordings
 from synctalk.voice.samplefile import SampleFile
-from synctalk.voice.screening import check_signs, hold_out
+from synctalk.voice.screening import hold_out
+from synctalk.voice.transcription import screen_letters, screen_phonemes
 from synctalk.voice.voice_report import REPORT_JSON, REPORT_PNG, Accepted, Report, make_report, write_report
 from synctalk.voice_settings import PrepareSettings
 
@@ -45,6 +47,7 @@ def run_prepare(context: StageContext) -> StageResult:
 
     Raises:
         InputError: There are no recordings, their listing cannot be understood, or fewer than two clips can be used.
+        MissingPartError, StageError: As `check_espeak`, when phonemes are asked for.
         StorageError: The disk has too little room, or refuses.
     """
     with files.translating_os_errors(context.workspace.voice):
@@ -56,13 +59,15 @@ def run_prepare(context: StageContext) -> StageResult:
 
 def _prepare(context: StageContext) -> StageResult:
     settings, voice = context.settings.prepare, context.workspace.voice
-    find_language(settings.language)  # refused before hours of work
+    language = find_language(settings.language)  # refused before hours of work
+    if settings.text == "phonemes":
+        check_espeak(language)
     folder = find_recordings(context.workspace)
     listing = read_metadata(folder, settings, should_stop=context.should_stop)
     _tell_unlisted(listing)
     files.make_folder(voice)
     files.sweep_leftovers(voice)
-    speakable = _speakable(listing)
+    speakable = _speakable(listing, settings, context.should_stop)
     extent = survey(speakable[: settings.most_clips or None], context.should_stop)
     check_room(voice, extent, rate_hz=settings.rate_hz)
     with SampleFile(voice) as store:
@@ -77,10 +82,14 @@ def _prepare(context: StageContext) -> StageResult:
     return StageResult(Outcome.FINISHED, summary)
 
 
-def _speakable(listing: Listing) -> list[Row]:
-    """The rows whose signs can all be spoken; the others are rejected."""
+def _speakable(listing: Listing, settings: PrepareSettings, should_stop: Callable[[], bool]) -> list[Row]:
+    """The rows that can be spoken, with their phonemes when those are to be learned; the others are rejected."""
+    if settings.text == "phonemes":
+        screened = screen_phonemes(listing.rows, find_language(settings.language).espeak, should_stop)
+    else:
+        screened = screen_letters(listing.rows)
     speakable = []
-    for row, problem in zip(listing.rows, check_signs([row.text for row in listing.rows]), strict=True):
+    for row, problem in screened:
         if problem is None:
             speakable.append(row)
         else:
@@ -130,15 +139,19 @@ def _make_corpus(chosen: Sequence[Kept], settings: PrepareSettings) -> Corpus:
                 samples=each.samples,
                 offset_s=max(0.0, each.soundness.begins_s - settings.margin_s),
                 is_held_out=is_held_out,
+                phonemes=each.row.phonemes,
             )
         )
         start += each.samples
+    language, reads_phonemes = find_language(settings.language), settings.text == "phonemes"
+    by_phoneme = Alphabet.of_phonemes(clip.phonemes for clip in clips)
     return Corpus(
         rate_hz=settings.rate_hz,
-        language=find_language(settings.language).code,
-        extra_signs=Alphabet.of_texts(clip.text for clip in clips).extra,
+        language=language.code,
+        extra_signs=(by_phoneme if reads_phonemes else Alphabet.of_texts(clip.text for clip in clips)).extra,
         speakers=speakers,
         clips=tuple(clips),
+        espeak=language.espeak if reads_phonemes else "",
     )
 
 

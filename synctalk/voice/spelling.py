@@ -1,13 +1,14 @@
 """How a text becomes the numbers that one voice has learned.
 
-Three kinds of voices have three ways: those trained here from nothing (`Alphabet`), those that came from a folder in
-the Hugging Face layout (`Vocabulary`), and finished Piper voices with a map in their JSON (`IdMap`).
+Voices that read letters have three ways: those trained here from nothing (`Alphabet`), those that came from a folder in
+the Hugging Face layout (`Vocabulary`), and finished Piper voices with a map in their JSON (`IdMap`). Those that read
+phonemes have one (`phonemes.Phonemes`).
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -78,8 +79,12 @@ class IdMap:
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text: begin, pad, each sign with a pad after it, end."""
+        return self.spell(self._signs(text))
+
+    def spell(self, signs: Iterable[str]) -> list[int]:
+        """The ids of signs as they are, such as phonemes, with begin, pads and end."""
         pad = self.ids.get(PAD, ())
-        known = [sign for sign in self._signs(text) if sign in self.ids and sign not in _MARKS]
+        known = [sign for sign in signs if sign in self.ids and sign not in _MARKS]
         inner = [number for sign in known for number in (*self.ids[sign], *pad)]
         return [*self.ids.get(BOS, ()), *pad, *inner, *self.ids.get(EOS, ())]
 

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+from torch.utils.checkpoint import checkpoint
 from transformers import VitsConfig, VitsModel
 from transformers.models.vits.modeling_vits import VitsConvFlow, VitsResidualCouplingLayer
 
@@ -136,7 +139,9 @@ class LearnPass:
     duration_nll: Tensor
 
 
-def learn_pass(model: VitsModel, batch: dict[str, Tensor], *, segment_frames: int) -> LearnPass:
+def learn_pass(
+    model: VitsModel, batch: dict[str, Tensor], *, segment_frames: int, recomputes: bool = False
+) -> LearnPass:
     """Run text and sound through the network as training needs it.
 
     The posterior is sampled. In training mode the pieces are chosen at random; in evaluation mode they are the middles.
@@ -145,24 +150,27 @@ def learn_pass(model: VitsModel, batch: dict[str, Tensor], *, segment_frames: in
         model: Its mode decides, see above.
         batch: `ids` `[B, S]`, `id_lengths` `[B]`, `wave` `[B, N]` in -1..1, `wave_lengths` `[B]`, `speaker` `[B]`.
         segment_frames: Length of the pieces.
+        recomputes: Whether the backward pass computes again what happens inside text encoder, posterior, flow and
+            decoder (gradient checkpointing): less memory, more time, the same gradients.
     """
+    run = partial(_run, recomputes=recomputes)
     ids, wave = batch["ids"], batch["wave"]
     sign_mask = _mask(batch["id_lengths"], ids.shape[1]).to(wave.dtype)
     frames = torch.div(batch["wave_lengths"], HOP, rounding_mode="floor")
     spectrum = linear_spectrogram(wave)
     mask = _mask(frames, spectrum.shape[-1]).to(wave.dtype)
     speaker = _speaker(model, batch["speaker"])
-    text = model.text_encoder(
-        input_ids=ids, padding_mask=sign_mask.mT, attention_mask=sign_mask[:, 0].long(), return_dict=True
+    text = run(
+        model.text_encoder, ids, padding_mask=sign_mask.mT, attention_mask=sign_mask[:, 0].long(), return_dict=True
     )
     means, log_stds = text.prior_means.mT, text.prior_log_variances.mT  # the name is wrong: they are log stds
-    sound, _, posterior_log_stds = model.posterior_encoder(spectrum, mask, speaker)
-    latents = model.flow(sound, mask, speaker)
+    sound, _, posterior_log_stds = run(model.posterior_encoder, spectrum, mask, speaker)
+    latents = run(model.flow, sound, mask, speaker)
     path = align(latents, means, log_stds, sign_mask.mT * mask)
     durations = path.sum(dim=2).unsqueeze(1)
     nll = model.duration_predictor(text.last_hidden_state.mT, sign_mask, speaker, durations=durations)
     starts = _starts(frames, segment_frames, at_random=model.training)
-    made = model.decoder(_pieces(sound, starts, segment_frames), speaker)
+    made = run(model.decoder, _pieces(sound, starts, segment_frames), speaker)
     return LearnPass(
         made=made,
         real=_pieces(wave.unsqueeze(1), starts * HOP, segment_frames * HOP),
@@ -173,6 +181,15 @@ def learn_pass(model: VitsModel, batch: dict[str, Tensor], *, segment_frames: in
         mask=mask,
         duration_nll=nll / batch["id_lengths"],
     )
+
+
+def _run(network: nn.Module, *args: Tensor | None, recomputes: bool, **named: Any) -> Any:
+    """What a network gives for its arguments.
+
+    Where it is recomputed, only its arguments are kept for the backward pass. Torch's global generators are set back
+    for the second time, so that dropout and the posterior's noise are the same.
+    """
+    return checkpoint(network, *args, use_reentrant=False, **named) if recomputes else network(*args, **named)
 
 
 def _speaker(model: VitsModel, numbers: Tensor) -> Tensor | None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from synctalk.training.recipe import Batch
-from synctalk.voice.corpus import FULL_SCALE, Corpus
+from synctalk.voice.corpus import Clip, Corpus
 from synctalk.voice.mel import HOP
+from synctalk.voice.samples import as_float
 from synctalk.voice.spelling import Spelling
 
 
@@ -20,15 +21,16 @@ class VitsClips:
 
     Args:
         corpus: What was prepared.
-        samples: Of all its clips `[N]`, int16.
-        spelling: From text to ids; that of the corpus when not given.
+        samples: Of all its clips `[N]`, as `keep_samples` gives them.
+        spelling: From text to ids, for clips without phonemes; that of the corpus when not given.
         is_held_out: Which half.
     """
 
     def __init__(
-        self, corpus: Corpus, samples: NDArray[np.int16], spelling: Spelling | None = None, *, is_held_out: bool
+        self, corpus: Corpus, samples: NDArray[Any], spelling: Spelling | None = None, *, is_held_out: bool
     ) -> None:
         self._clips = list(corpus.chosen(is_held_out=is_held_out))
+        self._alphabet = corpus.alphabet
         self._spelling = spelling or corpus.alphabet
         self._samples = samples
 
@@ -48,12 +50,12 @@ class VitsClips:
             `[B]` and `speaker` `[B]`.
         """
         clips = [self._clips[index] for index in indices]
-        ids = [torch.tensor(self._spelling.encode(clip.text)) for clip in clips]
+        ids = [torch.tensor(self._spell(clip)) for clip in clips]
         waves = [self._samples[clip.start : clip.start + clip.samples] for clip in clips]
         longest = -(-max(map(len, waves)) // HOP) * HOP
         padded = torch.zeros(len(clips), longest)
         for row, wave in zip(padded, waves, strict=True):
-            row[: len(wave)] = torch.from_numpy(wave.astype(np.float32) / FULL_SCALE)
+            row[: len(wave)] = torch.from_numpy(as_float(wave))
         return {
             "ids": torch.nn.utils.rnn.pad_sequence(ids, batch_first=True),
             "id_lengths": _numbers(map(len, ids)),
@@ -61,6 +63,10 @@ class VitsClips:
             "wave_lengths": _numbers(map(len, waves)),
             "speaker": _numbers(clip.speaker for clip in clips),
         }
+
+    def _spell(self, clip: Clip) -> list[int]:
+        """Phonemes were asked for once, by `prepare`: a training needs no espeak for its clips."""
+        return self._alphabet.spell(clip.phonemes) if clip.phonemes else self._spelling.encode(clip.text)
 
 
 def _numbers(values: object) -> Tensor:

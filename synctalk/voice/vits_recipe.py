@@ -33,18 +33,26 @@ class VitsRecipe:
         discriminator: What it learns against.
         settings: Weights of the losses and of the optimisers.
         rate_hz: Samples per second.
+        recomputes: As in `learn_pass`; changes no result.
     """
 
     metric = Metric("mel")
     is_divisible = False  # two optimisers in turns
 
     def __init__(
-        self, generator: VitsModel, discriminator: Discriminator, settings: VitsSettings, *, rate_hz: int
+        self,
+        generator: VitsModel,
+        discriminator: Discriminator,
+        settings: VitsSettings,
+        *,
+        rate_hz: int,
+        recomputes: bool = False,
     ) -> None:
         self.generator = generator
         self._discriminator = discriminator
         self._settings = settings
         self._rate_hz = rate_hz
+        self._recomputes = recomputes
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
@@ -83,7 +91,7 @@ class VitsRecipe:
         frames = self._settings.segment_samples // HOP
         if not self.generator.training:  # longer pieces vary less, and no clip may end before its piece does
             frames = min(_HELD_OUT_PIECES * frames, int(batch["wave_lengths"].min()) // HOP)
-        return learn_pass(self.generator, dict(batch), segment_frames=frames)
+        return learn_pass(self.generator, dict(batch), segment_frames=frames, recomputes=self._recomputes)
 
     def _judge(self, real: Tensor, made: Tensor) -> tuple[list[tuple[Tensor, list[Tensor]]], ...]:
         """Judgements of recordings and of what was made, from one pass over both."""

@@ -12,10 +12,12 @@ from synctalk.log import get_logger
 from synctalk.media.audio import SAMPLE_BYTES, write_wav
 from synctalk.pipeline.stage import Outcome, StageContext, StageResult
 from synctalk.training.engine import Engine
+from synctalk.training.memory_guard import machine_room
 from synctalk.training.pace import fit_into_hours
 from synctalk.training.plan import FitOutcome, Plan
 from synctalk.training.previews import keep_preview
 from synctalk.voice.corpus import open_corpus
+from synctalk.voice.samples import keep_samples
 from synctalk.voice.trained import FACTS, STAGE
 from synctalk.voice.vits_data import VitsClips
 from synctalk.voice.vits_recipe import VitsRecipe
@@ -37,14 +39,16 @@ def train_vits(context: StageContext) -> StageResult:
         TrainingError, StorageError, StateError: As `Engine.fit`.
     """
     corpus, samples = open_corpus(context.workspace.voice)
-    settings = context.settings.vits
+    settings, runtime = context.settings.vits, context.settings.runtime
     start = start_vits(settings, corpus)
     spelling = start.facts.spelling
     fitting = leave_out_unspellable(corpus, spelling) if settings.initial else corpus
-    train, held_out = (VitsClips(fitting, samples, spelling, is_held_out=is_held_out) for is_held_out in (False, True))
+    kept = keep_samples(samples, runtime.samples, machine_room())
+    train, held_out = (VitsClips(fitting, kept, spelling, is_held_out=is_held_out) for is_held_out in (False, True))
 
     def make_recipe() -> VitsRecipe:
-        return VitsRecipe(*start.build(), settings, rate_hz=corpus.rate_hz)
+        recomputes = runtime.gradient_checkpointing == "on"
+        return VitsRecipe(*start.build(), settings, rate_hz=corpus.rate_hz, recomputes=recomputes)
 
     plan = fit_into_hours(
         _plan(context, start.facts),

@@ -28,6 +28,7 @@ from synctalk.voice.discriminator import Discriminator
 from synctalk.voice.hf_folder import read_hf_folder
 from synctalk.voice.mel import FREQUENCIES, HOP
 from synctalk.voice.spelling import Spelling
+from synctalk.voice.stft_discriminator import stft_discriminators
 from synctalk.voice.vits import WIDTHS, build_vits, make_trainable, vits_config
 from synctalk.voice.voicemodel import VoiceFacts, load_vits
 from synctalk.voice_settings import VitsSettings
@@ -36,6 +37,7 @@ DISCRIMINATOR_FILE = "discriminator.safetensors"
 """Beside the weights of a voice: what it learned against, with the names of `Discriminator`; may be missing."""
 
 _RATES_HZ = (16_000, 22_050)  # that recordings can be prepared at
+_FURTHER = "further."
 _SPEAKERS = "embed_speaker.weight"
 _NAMES_OF_SPEAKERS = ("id2label", "label2id")
 _SPOKEN_SIGNS = frozenset("%‰&@#§")
@@ -111,8 +113,17 @@ def _from_nothing(settings: VitsSettings, corpus: Corpus) -> Start:
         extra_signs=corpus.extra_signs,
         speakers=corpus.speakers,
         config=config.to_dict(),
+        espeak=corpus.espeak,
+        phonemes=corpus.phonemes,
     )
-    return Start(facts, lambda: (build_vits(config), Discriminator(WIDTHS[settings.size].narrowing)))
+    return Start(facts, lambda: (build_vits(config), build_discriminator(settings)))
+
+
+def build_discriminator(settings: VitsSettings) -> Discriminator:
+    """The discriminator that the settings ask for, with random weights."""
+    narrowing = WIDTHS[settings.size].narrowing
+    further = stft_discriminators(narrowing) if settings.discriminator == "wave+stft" else []
+    return Discriminator(narrowing, further=further)
 
 
 def _go_on(folder: Path, settings: VitsSettings, corpus: Corpus) -> Start:
@@ -126,13 +137,18 @@ def _go_on(folder: Path, settings: VitsSettings, corpus: Corpus) -> Start:
             model = make_trainable(load_vits(facts, state))
         except TrainingError as error:
             raise InputError(f"{folder}: {error.message}", hint="give the folder of another voice") from error
-        return model, _build_discriminator(settings.size, judge, folder)
+        return model, _go_on_judging(settings, judge, folder)
 
     return Start(facts, build)
 
 
 def _check_sound(folder: Path, voice: VoiceFacts, corpus: Corpus) -> None:
-    """Refuse a voice whose samples or frames are not those of the recordings."""
+    """Refuse a voice whose samples, frames or letters are not those of the recordings."""
+    if corpus.espeak:
+        raise InputError(
+            f"the voice in {folder} reads letters, the recordings are prepared as phonemes",
+            hint=f"prepare them as letters: --set prepare.text=characters, {_WITHOUT}",
+        )
     if voice.rate_hz != corpus.rate_hz:
         again = f"prepare the recordings for it: --set prepare.rate_hz={voice.rate_hz}"
         hint = again if voice.rate_hz in _RATES_HZ else "start from a voice with 16000 or 22050 samples per second"
@@ -200,14 +216,17 @@ def _read_discriminator(folder: Path) -> dict[str, Tensor] | None:
         raise InputError(f"{path} cannot be read: {error}", hint="remove it to start with a fresh one") from error
 
 
-def _build_discriminator(size: str, state: Mapping[str, Tensor] | None, folder: Path) -> Discriminator:
-    discriminator = Discriminator(WIDTHS[size].narrowing)
+def _go_on_judging(settings: VitsSettings, state: Mapping[str, Tensor] | None, folder: Path) -> Discriminator:
+    """The discriminator with given weights; one that looks at spectrograms may be new."""
+    discriminator = build_discriminator(settings)
+    fresh = {name: value for name, value in discriminator.state_dict().items() if name.startswith(_FURTHER)}
     try:
         if state is not None:
-            discriminator.load_state_dict(state)
+            discriminator.load_state_dict({**fresh, **state})
     except RuntimeError as error:
         raise InputError(
-            f"{folder / DISCRIMINATOR_FILE} is not the discriminator of a voice of size {size}",
+            f"{folder / DISCRIMINATOR_FILE} is not the discriminator of a voice of size {settings.size} with "
+            f"vits.discriminator={settings.discriminator}",
             hint="try --set vits.size=high, or remove the file to start with a fresh one",
         ) from error
     return discriminator

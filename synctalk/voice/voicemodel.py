@@ -15,8 +15,9 @@ from torch import Tensor
 from transformers import VitsConfig, VitsModel
 
 from synctalk.errors import TrainingError
-from synctalk.voice.alphabet import Alphabet
-from synctalk.voice.spelling import Spelling, Vocabulary
+from synctalk.voice.alphabet import BOS, EOS, PAD, Alphabet
+from synctalk.voice.phonemes import Phonemes
+from synctalk.voice.spelling import IdMap, Spelling, Vocabulary
 
 GENERATOR = "generator"
 """Name of the network in checkpoints."""
@@ -36,6 +37,8 @@ class VoiceFacts(msgspec.Struct, frozen=True):
         speakers: Their names; the first one speaks when none is named.
         config: Of the network: `VitsConfig.to_dict()` as plain JSON.
         vocabulary: Ids of its own, of a voice that came from a folder in the Hugging Face layout; else empty.
+        espeak: The voice of espeak whose phonemes it reads; empty when it reads letters.
+        phonemes: Those that it has learned. Others would be noise: another espeak may write more of them.
     """
 
     rate_hz: int
@@ -45,11 +48,21 @@ class VoiceFacts(msgspec.Struct, frozen=True):
     speakers: tuple[str, ...] = ("speaker",)
     config: dict[str, Any] = {}
     vocabulary: dict[str, int] = {}
+    espeak: str = ""
+    phonemes: tuple[str, ...] = ()
 
     @property
     def spelling(self) -> Spelling:
         """How a text becomes the ids that the network has learned."""
+        if self.espeak:
+            return Phonemes(IdMap(self.phoneme_ids), self.espeak)
         return Vocabulary(self.vocabulary) if self.vocabulary else Alphabet(self.extra_signs)
+
+    @property
+    def phoneme_ids(self) -> dict[str, list[int]]:
+        """The id of each phoneme that was learned, and of the marks around them."""
+        known = {*self.phonemes, PAD, BOS, EOS}
+        return {sign: [number] for sign, number in Alphabet(self.extra_signs).ids.items() if sign in known}
 
 
 def build_vits(facts: VoiceFacts) -> VitsModel:

@@ -6,7 +6,9 @@ network, two layers wide enough to carry text, with random weights.
 
 from __future__ import annotations
 
+import importlib.util
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,6 +103,28 @@ def anna_onnx(anna, tmp_path_factory) -> Path:
 def couple_onnx(couple, tmp_path_factory) -> Path:
     """The Piper export of `couple`."""
     return exported(couple, tmp_path_factory.mktemp("voices"))
+
+
+def pretend_espeak(folder: Path, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that loads espeak finds this module in the place of the library."""
+    (folder / "espeakng_loader.py").write_text(source)
+    _find_first(folder, monkeypatch)
+
+
+def _find_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(folder), before])))
+
+
+@pytest.fixture
+def real_espeak(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that loads espeak finds it."""
+    if importlib.util.find_spec("espeakng_loader") is not None:
+        return
+    folder = repository / ".cache" / "espeak"
+    if not (folder / "espeakng_loader").is_dir():
+        pytest.skip("espeakng-loader is not installed: make test-espeak")
+    _find_first(folder, monkeypatch)
 
 
 RATE_HZ = 22_050

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from synctalk.errors import InputError
+from synctalk.errors import InputError, MissingPartError
 from synctalk.voice.onnx_voice import open_onnx_voice
+from tests.voice.conftest import pretend_espeak
 
 
 @pytest.fixture
@@ -38,11 +39,29 @@ def test_a_truncated_voice_is_refused(copied) -> None:
         open_onnx_voice(copied)
 
 
-def test_voices_of_espeak_are_sent_to_their_own_runtime(copied) -> None:
-    change(copied, phoneme_type="espeak")
-    with pytest.raises(InputError, match="reads phonemes of espeak") as refused:
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"phoneme_type": "pinyin"}, "reads pinyin"),
+        ({"phoneme_type": "espeak", "vowel_clusters": [["a", "ɪ"]]}, "joins vowels"),
+    ],
+)
+def test_voices_that_read_anything_else_are_sent_to_their_own_runtime(copied, changes, reason) -> None:
+    change(copied, **changes)
+    with pytest.raises(InputError, match=reason) as refused:
         open_onnx_voice(copied)
     assert "piper-tts" in refused.value.hint
+
+
+def test_a_voice_of_espeak_is_opened_and_asks_for_it_when_it_speaks(copied, tmp_path, monkeypatch) -> None:
+    pretend_espeak(tmp_path, "raise ImportError", monkeypatch)
+    change(copied, phoneme_type="espeak")
+    voice = open_onnx_voice(copied)
+    with pytest.raises(MissingPartError, match="espeak-ng"):
+        voice.speak("A sentence that nothing else asks for.")
+    change(copied, espeak={"voice": ""})
+    with pytest.raises(InputError, match="no voice of espeak"):
+        open_onnx_voice(copied)
 
 
 @pytest.mark.parametrize(

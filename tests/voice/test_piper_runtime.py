@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 from synctalk.voice.alphabet import Alphabet
+from synctalk.voice.espeak import phonemes_of
 from synctalk.voice.onnx_voice import open_onnx_voice
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -78,6 +79,30 @@ def test_our_map_is_the_runtimes_own(runtime: Path) -> None:
     ours = Alphabet().ids
     assert {sign: [number] for sign, number in ours.items()} == {sign: theirs[sign] for sign in ours}
     assert all(min(ids) >= 161 for sign, ids in theirs.items() if sign not in ours)
+
+
+SENTENCES = (
+    "Hello, Dr. Smith paid $3.50: why?", "Well... it's \"odd\"; isn't it!", "Yes — no (maybe).", "He said, “Stop.”",
+    "What?! Really?", "Wait… what", "x: y", "Chapter IV. The end", "one", "a-b, c; d: e", "dot.com, ok", "Hmm...",
+)  # fmt: skip
+PHONEMES = """
+import json, sys
+from piper.phonemize_espeak import EspeakPhonemizer
+
+told = EspeakPhonemizer()
+print(json.dumps([[" ".join("".join(each) for each in told.phonemize(*asked))] for asked in json.load(sys.stdin)]))
+"""
+
+
+@pytest.mark.usefixtures("real_espeak")
+def test_its_phonemes_are_ours_but_for_glides_that_only_its_newer_espeak_writes(runtime: Path) -> None:
+    asked = [("en-us", text) for text in SENTENCES] + [("de", "Er sagte: „Halt!“ und ging."), ("cmn", "你好。再见！")]
+    asked += [("fr", "Bonjour ! Ça va ? Oui : non ; peut-être…"), ("ur", "مرحبا۔ آپ"), ("el", "Τι κάνεις; Καλά.")]
+    done = subprocess.run(
+        [runtime, "-c", PHONEMES], input=json.dumps(asked), capture_output=True, text=True, check=True
+    )
+    for (voice, text), (theirs,) in zip(asked, json.loads(done.stdout), strict=True):
+        assert phonemes_of([text], voice) == [" ".join(theirs.replace("ʲ", "").split())], text
 
 
 @pytest.mark.parametrize("speaker", [0, 1])

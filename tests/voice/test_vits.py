@@ -51,8 +51,8 @@ def model_of(speakers: int = 1) -> VitsModel:
     return build_vits(vits_config("draft", rate_hz=RATE_HZ, speakers=speakers))
 
 
-def recipe_of(model: VitsModel) -> VitsRecipe:
-    return VitsRecipe(model, Discriminator(32), SETTINGS, rate_hz=RATE_HZ)
+def recipe_of(model: VitsModel, *, recomputes: bool = False) -> VitsRecipe:
+    return VitsRecipe(model, Discriminator(32), SETTINGS, rate_hz=RATE_HZ, recomputes=recomputes)
 
 
 def step(recipe: VitsRecipe, batch: dict[str, Tensor]) -> dict[str, float]:
@@ -137,6 +137,39 @@ def test_the_same_seed_gives_the_same_step_bit_by_bit() -> None:
         step(recipe, batch_of(["one two three", "four, five"]))
         states.append(recipe.modules[GENERATOR].state_dict())
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+@pytest.mark.parametrize("speakers", [1, 2])
+def test_what_is_computed_a_second_time_gives_the_same_weights_bit_by_bit(speakers: int) -> None:
+    batch = batch_of(["one two three", "four, five", "six?"], speakers=speakers)
+    losses, states, generators = [], [], []
+    for recomputes in (False, True):
+        recipe = recipe_of(model_of(speakers), recomputes=recomputes)
+        for seed in range(3):
+            torch.manual_seed(seed)
+            losses.append(step(recipe, batch))
+        states.append([value for module in recipe.modules.values() for value in module.state_dict().values()])
+        generators.append(torch.get_rng_state())
+    assert losses[:3] == losses[3:]
+    assert all(torch.equal(*pair) for pair in zip(*states, strict=True))
+    assert torch.equal(*generators)
+
+
+def test_what_is_computed_a_second_time_is_not_kept() -> None:
+    model, batch = model_of(), batch_of(["one two three", "four, five"])
+    kept_bytes = []
+    for recomputes in (False, True):
+        kept: dict[int, int] = {}
+
+        def keep(tensor: Tensor, kept=kept) -> Tensor:
+            kept[tensor.data_ptr()] = tensor.nbytes
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            made = learn_pass(model, batch, segment_frames=8, recomputes=recomputes)
+        kept_bytes.append(sum(kept.values()))
+        assert made.made.requires_grad
+    assert kept_bytes[1] < 0.5 * kept_bytes[0]
 
 
 def test_learning_lowers_the_loss() -> None:

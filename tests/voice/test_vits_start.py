@@ -161,6 +161,21 @@ def test_the_discriminator_of_the_folder_is_taken_and_another_size_refused(tmp_p
         started(folder, corpus_of())
 
 
+def test_judges_of_spectrograms_begin_fresh_beside_a_discriminator_that_had_none(tmp_path: Path) -> None:
+    folder = published(tmp_path / "published")
+    given = Discriminator(32).state_dict()
+    settings = VitsSettings(size="draft", initial=str(folder), discriminator="wave+stft")
+    safetensors.torch.save_file(given, folder / DISCRIMINATOR_FILE)
+    taken = start_vits(settings, corpus_of()).build()[1]
+    assert len(taken.further) == 3
+    assert all(torch.equal(taken.state_dict()[name], value) for name, value in given.items())
+    safetensors.torch.save_file(taken.state_dict(), folder / DISCRIMINATOR_FILE)
+    again = start_vits(settings, corpus_of()).build()[1].state_dict()
+    assert all(torch.equal(again[name], value) for name, value in taken.state_dict().items())
+    with pytest.raises(InputError, match=r"vits\.discriminator=wave"):
+        started(folder, corpus_of()).build()
+
+
 def test_another_rate_is_refused_with_the_setting_that_fits(tmp_path: Path) -> None:
     folder = published(tmp_path / "published")
     with pytest.raises(InputError) as refused:

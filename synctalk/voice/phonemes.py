@@ -1,0 +1,36 @@
+"""How a voice that reads phonemes spells: what espeak says, with the ids of Piper's map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from synctalk.voice.espeak import phonemes_of_one
+from synctalk.voice.spelling import IdMap
+
+
+@dataclass(frozen=True)
+class Phonemes:
+    """The phonemes of one voice.
+
+    Attributes:
+        ids: Of each phoneme.
+        espeak: The voice of espeak that reads the letters, for example `en-us`.
+    """
+
+    ids: IdMap
+    espeak: str
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text; phonemes without an id are left out.
+
+        Raises:
+            MissingPartError, InputError, StageError: As `phonemes_of`.
+        """
+        return self.ids.spell(self._phonemes(text))
+
+    def unknown(self, text: str) -> list[str]:
+        """The phonemes of a text that have no id, sorted."""
+        return sorted(set(self._phonemes(text)) - self.ids.ids.keys())
+
+    def _phonemes(self, text: str) -> str:
+        return phonemes_of_one(text, self.espeak) if text.strip() else ""
