@@ -49,6 +49,8 @@ class Takes:
         self._folder = workspace.dataset / "recordings"
         if not self._folder.is_dir() and guess_line(workspace.dataset) == "voice":
             raise ConflictError("the recordings of this dataset lie in the older layout", hint=_ANOTHER)
+        if (self._folder / EARLIER).is_symlink():
+            raise ConflictError(f"{EARLIER!r} is a link", hint="put a folder in its place")
         self._lines = self._read_listing()
         self._names = {text: name for name, text in map(_row, self._lines) if text}
 

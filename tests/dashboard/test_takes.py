@@ -197,7 +197,9 @@ def test_only_sounds_are_takes(service: Service, name: str, content: bytes, stat
     assert not (service.root / "dataset" / "strict" / "recordings").exists()
 
 
-@pytest.mark.parametrize("link", ["recordings", "recordings/clips", "recordings/metadata.csv", "prompts.txt"])
+@pytest.mark.parametrize(
+    "link", ["recordings", "recordings/clips", "recordings/earlier-takes", "recordings/metadata.csv", "prompts.txt"]
+)
 def test_no_take_goes_through_a_link(service: Service, link: str) -> None:
     name = f"linked-{link.replace('/', '-')}"
     service.post("/datasets", {"name": name})
