@@ -91,7 +91,7 @@ test-browser: $(READY)
 # espeak-ng is GPL and an extra; it is installed apart, where only the process that may load it finds it.
 ESPEAK := .cache/espeak
 test-espeak: $(READY)
-	@test -d $(ESPEAK)/espeakng_loader || $(INSTALL) --no-deps --target $(ESPEAK) espeakng-loader==0.2.4 \
+	@test -d $(ESPEAK)/espeakng_loader || timeout 60 $(INSTALL) --no-deps --target $(ESPEAK) espeakng-loader==0.2.4 \
 	  || echo "espeakng-loader cannot be installed here; its tests are skipped"
 	@$(BIN)/python -m pytest -p no:xdist -rs -m "slow or not slow" tests/voice/test_espeak.py tests/voice/test_phonemes.py
 
