@@ -21,10 +21,10 @@ ROOT_VARIABLE = "SYNCTALK_ROOT"
 _MODULE_OF = {
     "demo": "demo", "check": "check", "run": "run", "explain": "run", "status": "status", "stop": "stop",
     "render": "render", "evaluate": "evaluate", "speak": "speak", "talk": "talk", "export": "export", "batch": "batch",
-    "serve": "serve", "doctor": "doctor",
+    "feedback": "feedback", "serve": "serve", "doctor": "doctor",
 }  # fmt: skip
 """Which module of `synctalk.commands` has which command; only the one that is called is imported."""
-_EPILOG = """exit codes: 0 done, 1 failed, 2 bad input, 3 state or lock problem,
+_EPILOG = """exit codes: 0 done, 1 failed, 2 bad input, 3 state or lock problem, 4 rolled back,
 75 interrupted and resumable (run the same command again), 130 second Ctrl-C"""
 _log = get_logger(__name__)
 

@@ -16,7 +16,7 @@ from synctalk.errors import InputError
 from synctalk.presets import PRESETS
 from synctalk.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Share, SizePx
 from synctalk.trackers import TRACKERS
-from synctalk.voice_settings import KokoroSettings, PrepareSettings, VitsSettings, VoiceSettings
+from synctalk.voice_settings import FeedbackSettings, KokoroSettings, PrepareSettings, VitsSettings, VoiceSettings
 
 FPS = 25
 AUDIO_RATE_HZ = 16_000
@@ -137,6 +137,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     main: MainSettings = MainSettings()
     prepare: PrepareSettings = PrepareSettings()
     vits: VitsSettings = VitsSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
     kokoro: KokoroSettings = KokoroSettings()
     voice: VoiceSettings = VoiceSettings()
     runtime: RuntimeSettings = RuntimeSettings()

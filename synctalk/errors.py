@@ -18,6 +18,7 @@ class ExitCode(IntEnum):
     FAILED = 1
     BAD_INPUT = 2
     STATE = 3
+    ROLLED_BACK = 4
     INTERRUPTED = 75
     ABORTED = 130
 

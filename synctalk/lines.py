@@ -14,8 +14,10 @@ from synctalk.face.source import find_source
 from synctalk.hours import read_hours
 from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.stage import Stage
+from synctalk.voice.correction_store import correction_files
 from synctalk.voice.gridfiles import find_textgrids
 from synctalk.voice.recordings import find_recordings, recording_files
+from synctalk.voice.versions import versions_folder, versions_path
 from synctalk.workspace import Workspace
 
 # A target decides how long a training runs, not what it is; of a named file the content counts, not its path.
@@ -41,6 +43,11 @@ def _recordings(workspace: Workspace, _settings: Settings) -> dict[str, Path]:
 
 def _alignments(workspace: Workspace, _settings: Settings) -> dict[str, Path]:
     return find_textgrids(find_recordings(workspace))
+
+
+def _existing(paths: Mapping[str, Path]) -> dict[str, Path]:
+    """Those of some files that a stage before has made already."""
+    return {label: path for label, path in paths.items() if path.is_file()}
 
 
 def _named_files(paths: Mapping[str, str]) -> dict[str, Path]:
@@ -152,12 +159,50 @@ VITS = Stage(
     work="synctalk.voice.vits_stage:train_vits",
 )
 
+CORRECTIONS = Stage(
+    name="corrections",
+    version=1,
+    needs=("prepare", "vits"),
+    folder=lambda workspace: workspace.corrected,
+    inputs=lambda workspace, _settings: correction_files(workspace.corrections),
+    outputs=lambda workspace: [workspace.corrected / name for name in ("clips.json", "audio.npy", "rejected.csv")],
+    settings=_prepare_settings,
+    work="synctalk.voice.corrections_stage:run_corrections",
+)
+
+FEEDBACK_TRAINING = Stage(
+    name="feedback",
+    version=1,
+    needs=("prepare", "vits", "corrections"),
+    folder=lambda workspace: workspace.training("feedback"),
+    inputs=lambda workspace, _settings: _existing({"trained voice": workspace.training("vits") / "best.pth"}),
+    outputs=lambda workspace: [
+        workspace.training("feedback") / "candidate.pth", *_training_outputs(workspace, "feedback")
+    ],
+    settings=lambda settings: {"seed": settings.seed, **as_facts(settings.feedback, without=_NOT_IN_A_RESULT)},
+    target_epochs=lambda _workspace, settings: settings.feedback.epochs,
+    work="synctalk.voice.feedback_stage:train_feedback",
+)  # fmt: skip
+
+PROMOTE = Stage(
+    name="promote",
+    version=1,
+    needs=("feedback",),
+    folder=versions_folder,
+    inputs=lambda workspace, _settings: _existing({"candidate": workspace.training("feedback") / "candidate.pth"}),
+    outputs=lambda workspace: [versions_folder(workspace) / "report.json"],
+    settings=lambda _settings: {},
+    work="synctalk.voice.promote_stage:run_promote",
+)
+
 EXPORT = Stage(
     name="export",
     version=1,
     needs=("vits",),
     folder=lambda workspace: workspace.training("export"),
-    inputs=lambda _workspace, _settings: {},
+    inputs=lambda workspace, _settings: _existing(
+        {"trained voice": workspace.training("vits") / "best.pth", "versions": versions_path(workspace)}
+    ),
     outputs=lambda workspace: [
         workspace.training("export") / "export.json",
         *sorted(workspace.training("export").glob("*.onnx*")),
@@ -181,6 +226,9 @@ KOKORO = Stage(
 FACE = StageGraph.build("face", (PREPROCESS, SYNCNET, MAIN))
 VOICE = StageGraph.build("voice", (PREPARE, VITS, EXPORT))
 KOKORO_VOICE = StageGraph.build("kokoro", (PREPARE, KOKORO))
+
+FEEDBACK = StageGraph.build("feedback", (PREPARE, VITS, CORRECTIONS, FEEDBACK_TRAINING, PROMOTE, EXPORT))
+"""Corrects a voice that is there, for `synctalk feedback`; the lines below make something from recordings."""
 
 LINES = {line.name: line for line in (FACE, VOICE, KOKORO_VOICE)}
 

@@ -59,6 +59,20 @@ class VitsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """What it learns against: judges of the wave, as published, or also judges of its spectrograms."""
 
 
+class FeedbackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a finished VITS voice learns from corrections; all else is as it was trained."""
+
+    epochs: PositiveInt = 20
+    batch_size: PositiveInt = 4
+    lr: PositiveFloat = 2e-5
+    warmup_steps: NonNegativeInt = 10
+    clip_norm: NonNegativeFloat = 0.0
+    """Longest gradient of either network; 0 does not clip."""
+    ema_decay: Share = 0.0
+    replay: Annotated[float, msgspec.Meta(ge=0, le=0.95)] = 0.5
+    """Share of the clips of an epoch that are drawn from what the voice was trained on."""
+
+
 class KokoroSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How a transformer voice with known durations is trained."""
 

@@ -130,3 +130,13 @@ class Workspace:
     def voice(self) -> Path:
         """What the voice line prepared."""
         return self.dataset / "voice"
+
+    @property
+    def corrections(self) -> Path:
+        """Recordings of what a voice should have said, as they were given."""
+        return self.dataset / "corrections"
+
+    @property
+    def corrected(self) -> Path:
+        """What was prepared from the corrections."""
+        return self.dataset / "corrected"

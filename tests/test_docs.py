@@ -29,6 +29,7 @@ SCRIPTS = {
     "preprocess_data.py": "preprocess", "batch_preprocess.py": "batch", "train_328.py": "train",
     "inference_cli.py": "inference", "fix_training_state.py": "state",
     "prepare_data.py": "prepare", "train_vits.py": "vits", "train_kokoro.py": "kokoro",
+    "train_feedback.py": "feedback",
 }  # fmt: skip
 
 

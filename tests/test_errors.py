@@ -16,6 +16,7 @@ def test_exit_codes_are_what_schedulers_and_shells_expect() -> None:
         "FAILED": 1,
         "BAD_INPUT": 2,
         "STATE": 3,
+        "ROLLED_BACK": 4,
         "INTERRUPTED": 75,
         "ABORTED": 130,
     }

@@ -33,6 +33,7 @@ _LEAST_BUDGET_S = 0.001
 _NEXT = {
     "face": ("preview.mp4", "synctalk render {name} --audio SPEECH.wav --out result/{name}.mp4"),
     "voice": ("preview.wav", "synctalk speak {name} --text 'Hello.' --out result/{name}.wav"),
+    "feedback": ("preview.wav", "synctalk speak {name} --text 'Hello.' --out result/{name}.wav"),
     "kokoro": ("preview.wav", "synctalk speak {name} --text 'Hello.' --out result/{name}.wav"),
 }
 """By line: the preview of its last training, and what to do with the result."""

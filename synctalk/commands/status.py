@@ -72,7 +72,8 @@ def read_status(workspace: Workspace) -> DatasetStatus:
     stages = dict(loaded.state.stages)
     lines = _begun(stages) or [LINES[guess_line(workspace.dataset)]]
     for stage_name in [name for line in lines for name in line.names]:
-        record = stages.setdefault(stage_name, Record())
+        stages.setdefault(stage_name, Record())
+    for record in stages.values():
         if record.status is Status.RUNNING and holder is None:
             record.status = Status.INTERRUPTED
     live = read_live_facts(workspace.progress_file) if holder else None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from synctalk import files
@@ -81,6 +82,17 @@ class Corpus(msgspec.Struct, frozen=True, kw_only=True):
     def chosen(self, *, is_held_out: bool) -> Iterator[Clip]:
         """The clips that are, or are not, held out."""
         return (clip for clip in self.clips if clip.is_held_out == is_held_out)
+
+
+def sound_hash(samples: NDArray[np.int16], clip: Clip | None = None) -> str:
+    """By which a prepared recording is known again: equal when the same sound was prepared in the same way.
+
+    Args:
+        samples: Of the clip, or of all of them.
+        clip: Which one, in the latter case.
+    """
+    own = samples if clip is None else samples[clip.start : clip.start + clip.samples]
+    return xxhash.xxh3_128_hexdigest(np.ascontiguousarray(own).data)
 
 
 def write_corpus(folder: Path, corpus: Corpus) -> None:

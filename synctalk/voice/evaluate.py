@@ -146,6 +146,7 @@ def measure(trained: TrainedVoice, corpus: Corpus, spoken: Sequence[Spoken], uns
     lengths = [(said_s, recorded_s) for said_s, recorded_s in lengths if recorded_s]
     recorded_s = sum(recorded for _, recorded in lengths)
     said = np.concatenate([each.said for each in spoken])
+    recorded = np.concatenate([each.recorded for each in spoken])
     missing = why_not_recognised(corpus.language)
     evaluation = VoiceEvaluation(
         dataset=trained.dataset,
@@ -158,8 +159,10 @@ def measure(trained: TrainedVoice, corpus: Corpus, spoken: Sequence[Spoken], uns
         ),
         duration_ratio=sum(said_s for said_s, _ in lengths) / recorded_s if lengths else None,
         duration_error=float(np.mean([abs(one - other) / other for one, other in lengths])) if lengths else None,
-        level_dbfs=_level_dbfs(said),
-        level_dbfs_true=_level_dbfs(np.concatenate([each.recorded for each in spoken])),
+        level_dbfs=_decibels(_rms(said)),
+        level_dbfs_true=_decibels(_rms(recorded)),
+        peak_dbfs=_decibels(float(np.abs(said).max())),
+        peak_dbfs_true=_decibels(float(np.abs(recorded).max())),
         silent=float(np.mean([_rms(each.said) < SILENCE_RMS for each in spoken])),
         clipped=float(np.mean(np.abs(said) >= FULL)),
         real_time_factor=sum(each.seconds for each in spoken) / (len(said) / rate_hz),
@@ -210,5 +213,5 @@ def _rms(samples: Samples) -> float:
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
 
 
-def _level_dbfs(samples: Samples) -> float:
-    return 20 * math.log10(max(_rms(samples), _LEAST_LEVEL))
+def _decibels(value: float) -> float:
+    return 20 * math.log10(max(value, _LEAST_LEVEL))

@@ -10,6 +10,8 @@ _MEANINGS = (
     ("duration_error", "", "mean deviation of a clip's length; 0 is best"),
     ("level_dbfs", " dBFS", "mean level"),
     ("level_dbfs_true", " dBFS", "the same of the recordings"),
+    ("peak_dbfs", " dBFS", "loudest sample"),
+    ("peak_dbfs_true", " dBFS", "the same of the recordings"),
     ("silent", "", "share of clips that cannot be heard; 0 is right"),
     ("clipped", "", "share of samples at full scale; 0 is right"),
     ("real_time_factor", "", "seconds of work per second of speech"),
@@ -34,6 +36,8 @@ class VoiceEvaluation(msgspec.Struct, kw_only=True):
         duration_error: Mean of |spoken - recorded| / recorded.
         level_dbfs: Of the root mean square of all that was spoken; at least -120.
         level_dbfs_true: Of the recordings.
+        peak_dbfs: Of the loudest sample of all that was spoken; at least -120.
+        peak_dbfs_true: Of the recordings.
         silent: Share of clips with less than a thousandth of full scale.
         clipped: Share of samples at full scale.
         real_time_factor: Seconds of work per second of sound, on this machine's processor.
@@ -53,6 +57,8 @@ class VoiceEvaluation(msgspec.Struct, kw_only=True):
     duration_error: float | None
     level_dbfs: float
     level_dbfs_true: float
+    peak_dbfs: float
+    peak_dbfs_true: float
     silent: float
     clipped: float
     real_time_factor: float

@@ -29,6 +29,8 @@ class Reason(StrEnum):
     SILENT = "nobody speaks"
     CLIPPED = "the sound is overloaded"
     PACE = "the text does not fit the length of the sound"
+    UNKNOWN_SPEAKER = "the voice has no such speaker"
+    HELD_OUT = "the voice is measured by this very recording"
     SURPLUS = "not needed"
 
 

@@ -24,7 +24,7 @@ SOUND_FOLDERS = ("wavs", "wav", "audio", "clips")
 
 _ALIGNMENT_SUFFIXES = (".textgrid",)
 _WANTED = {*SOUND_SUFFIXES, *LISTING_SUFFIXES, *_ALIGNMENT_SUFFIXES}
-_MADE = {"face", "voice", "logs"}
+_MADE = {"face", "voice", "logs", "corrections", "corrected"}
 _EARLIER = "earlier-"
 
 

@@ -40,6 +40,11 @@ class SampleFile:
         self._samples += len(samples)
         return start
 
+    def read(self, start: int, count: int) -> NDArray[np.int16]:
+        """The samples of a piece `[count]`."""
+        self._stream.seek(start * _DTYPE.itemsize)
+        return np.frombuffer(self._stream.read(count * _DTYPE.itemsize), _DTYPE)
+
     def copy(
         self, pieces: Iterable[tuple[int, int]], target: Path, *, should_stop: Callable[[], bool] = files.never
     ) -> None:
@@ -62,5 +67,4 @@ class SampleFile:
             for start, count in wanted:
                 if should_stop():
                     raise StoppedError
-                self._stream.seek(start * _DTYPE.itemsize)
-                stream.write(self._stream.read(count * _DTYPE.itemsize))
+                stream.write(self.read(start, count).data)

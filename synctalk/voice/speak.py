@@ -82,7 +82,10 @@ class TorchNetwork:
         model = self._model
         model.noise_scale, model.noise_scale_duration = manner.noise, manner.duration_noise
         who = speaker if model.config.num_speakers > 1 else None
-        said = model(torch.tensor([ids]), speaker_id=who, speaking_rate=manner.speed)
+        try:
+            said = model(torch.tensor([ids]), speaker_id=who, speaking_rate=manner.speed)
+        except RuntimeError as error:  # numbers that no layer can take, or a length that no memory can hold
+            raise StageError(f"the voice failed: {error}", hint="use another checkpoint") from error
         samples: Samples = said.waveform[0].float().numpy()  # [T]
         return samples
 
@@ -148,7 +151,7 @@ class Voice:
 
         Raises:
             InputError: Nothing to say, no such speaker, or a number out of its range.
-            StageError: The network made numbers that are not finite.
+            StageError: The network made numbers that are not finite, or failed.
         """
         own = self._manner
         manner = Manner(

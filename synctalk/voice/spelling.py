@@ -16,6 +16,7 @@ from synctalk.voice.alphabet import BOS, EOS, PAD
 
 _BLANK = 0
 _MARKS = frozenset({PAD, BOS, EOS})
+_SPOKEN_SIGNS = frozenset("%‰&@#§")
 
 
 class Spelling(Protocol):
@@ -28,6 +29,15 @@ class Spelling(Protocol):
     def unknown(self, text: str) -> list[str]:
         """The signs of a text that have no id, sorted."""
         ...
+
+
+def unsayable(text: str, spelling: Spelling) -> list[str]:
+    """The signs of a text that stand for sound (letters, marks, digits, symbols) and have no id, sorted."""
+    return [sign for sign in spelling.unknown(text) if _is_said(sign)]
+
+
+def _is_said(sign: str) -> bool:
+    return any(unicodedata.category(part)[0] in "LMNS" or part in _SPOKEN_SIGNS for part in sign)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,6 +15,21 @@ from synctalk.voice.corpus import Clip, Corpus
 from synctalk.voice.mel import HOP
 from synctalk.voice.samples import as_float
 from synctalk.voice.spelling import Spelling
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One clip.
+
+    Attributes:
+        ids: Of its text.
+        wave: Its samples `[N]`, as `keep_samples` gives them.
+        speaker: Number of who speaks.
+    """
+
+    ids: list[int]
+    wave: NDArray[Any]
+    speaker: int
 
 
 class VitsClips:
@@ -43,30 +59,37 @@ class VitsClips:
         return [clip.samples for clip in self._clips]
 
     def load(self, indices: Sequence[int], seeds: Sequence[int]) -> Batch:
-        """Clips with their texts; nothing about them is random, so `seeds` is not used.
+        """Clips with their texts, as `batch_of`; nothing about them is random, so `seeds` is not used."""
+        return batch_of([self.sample(index) for index in indices])
 
-        Returns:
-            `ids` `[B, S]`, `id_lengths` `[B]`, `wave` `[B, N]` in -1..1 with N a multiple of the hop, `wave_lengths`
-            `[B]` and `speaker` `[B]`.
-        """
-        clips = [self._clips[index] for index in indices]
-        ids = [torch.tensor(self._spell(clip)) for clip in clips]
-        waves = [self._samples[clip.start : clip.start + clip.samples] for clip in clips]
-        longest = -(-max(map(len, waves)) // HOP) * HOP
-        padded = torch.zeros(len(clips), longest)
-        for row, wave in zip(padded, waves, strict=True):
-            row[: len(wave)] = torch.from_numpy(as_float(wave))
-        return {
-            "ids": torch.nn.utils.rnn.pad_sequence(ids, batch_first=True),
-            "id_lengths": _numbers(map(len, ids)),
-            "wave": padded,
-            "wave_lengths": _numbers(map(len, waves)),
-            "speaker": _numbers(clip.speaker for clip in clips),
-        }
+    def sample(self, index: int) -> Sample:
+        """One clip."""
+        clip = self._clips[index]
+        return Sample(self._spell(clip), self._samples[clip.start : clip.start + clip.samples], clip.speaker)
 
     def _spell(self, clip: Clip) -> list[int]:
         """Phonemes were asked for once, by `prepare`: a training needs no espeak for its clips."""
         return self._alphabet.spell(clip.phonemes) if clip.phonemes else self._spelling.encode(clip.text)
+
+
+def batch_of(samples: Sequence[Sample]) -> Batch:
+    """Clips, padded.
+
+    Returns:
+        `ids` `[B, S]`, `id_lengths` `[B]`, `wave` `[B, N]` in -1..1 with N a multiple of the hop, `wave_lengths` `[B]`
+        and `speaker` `[B]`.
+    """
+    longest = -(-max(len(each.wave) for each in samples) // HOP) * HOP
+    padded = torch.zeros(len(samples), longest)
+    for row, each in zip(padded, samples, strict=True):
+        row[: len(each.wave)] = torch.from_numpy(as_float(each.wave))
+    return {
+        "ids": torch.nn.utils.rnn.pad_sequence([torch.tensor(each.ids) for each in samples], batch_first=True),
+        "id_lengths": _numbers(len(each.ids) for each in samples),
+        "wave": padded,
+        "wave_lengths": _numbers(len(each.wave) for each in samples),
+        "speaker": _numbers(each.speaker for each in samples),
+    }
 
 
 def _numbers(values: object) -> Tensor:

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
-import torch
-from transformers import VitsModel
 
-from synctalk.log import get_logger
-from synctalk.media.audio import SAMPLE_BYTES, write_wav
 from synctalk.pipeline.stage import Outcome, StageContext, StageResult
 from synctalk.training.engine import Engine
 from synctalk.training.memory_guard import machine_room
 from synctalk.training.pace import fit_into_hours
 from synctalk.training.plan import FitOutcome, Plan
-from synctalk.training.previews import keep_preview
 from synctalk.voice.corpus import open_corpus
+from synctalk.voice.preview import estimate_bytes, speaking_preview
 from synctalk.voice.samples import keep_samples
 from synctalk.voice.trained import FACTS, STAGE
 from synctalk.voice.vits_data import VitsClips
 from synctalk.voice.vits_recipe import VitsRecipe
 from synctalk.voice.vits_start import leave_out_unspellable, start_vits
 from synctalk.voice.voicemodel import VoiceFacts
-
-PREVIEW = "preview.wav"
-_SLOWEST_S = 0.2
-"""Per character, of a voice that has hardly begun to learn: for the room on the disk."""
-
-_log = get_logger(__name__)
 
 
 def train_vits(context: StageContext) -> StageResult:
@@ -69,7 +57,7 @@ def train_vits(context: StageContext) -> StageResult:
         journal=context.journal,
         progress=context.progress,
         lengths=train.lengths,
-        after_epoch=_preview(context, start.facts, recipe.generator),
+        after_epoch=speaking_preview(context, STAGE, start.facts, recipe.generator),
     )
     outcome = engine.fit()
     summary = {"clips": len(fitting.clips), "left_out": len(corpus.clips) - len(fitting.clips), **engine.best_figures}
@@ -77,29 +65,10 @@ def train_vits(context: StageContext) -> StageResult:
 
 
 def _plan(context: StageContext, facts: VoiceFacts) -> Plan:
-    length_s = len(context.settings.voice.sample_text) * _SLOWEST_S
     return Plan.of_stage(
         STAGE,
         context.settings.vits,
         context,
         facts={FACTS: msgspec.to_builtins(facts)},
-        preview_bytes=round(length_s * facts.rate_hz * SAMPLE_BYTES),
+        preview_bytes=estimate_bytes(context, facts),
     )
-
-
-def _preview(context: StageContext, facts: VoiceFacts, generator: VitsModel) -> Callable[[int], None] | None:
-    """Speaks the sample text with the weights as they are when it is called."""
-    spelled = facts.spelling.encode(context.settings.voice.sample_text)
-    if spelled == facts.spelling.encode(""):
-        return None
-    ids = torch.tensor([spelled])
-    path = context.workspace.training(STAGE) / PREVIEW
-
-    def speak(epoch: int) -> None:
-        with torch.inference_mode():
-            speaker = 0 if len(facts.speakers) > 1 else None
-            spoken = generator(ids.to(generator.device), speaker_id=speaker).waveform[0]
-        write_wav(path, spoken.float().cpu().numpy(), rate_hz=facts.rate_hz)
-        keep_preview(path, epoch, most=context.settings.runtime.kept_previews)
-
-    return speak

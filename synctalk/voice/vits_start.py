@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unicodedata import category
 
 import msgspec
 import safetensors.torch
@@ -27,7 +26,7 @@ from synctalk.voice.corpus import Clip, Corpus
 from synctalk.voice.discriminator import Discriminator
 from synctalk.voice.hf_folder import read_hf_folder
 from synctalk.voice.mel import FREQUENCIES, HOP
-from synctalk.voice.spelling import Spelling
+from synctalk.voice.spelling import Spelling, unsayable
 from synctalk.voice.stft_discriminator import stft_discriminators
 from synctalk.voice.vits import WIDTHS, build_vits, make_trainable, vits_config
 from synctalk.voice.voicemodel import VoiceFacts, load_vits
@@ -40,7 +39,6 @@ _RATES_HZ = (16_000, 22_050)  # that recordings can be prepared at
 _FURTHER = "further."
 _SPEAKERS = "embed_speaker.weight"
 _NAMES_OF_SPEAKERS = ("id2label", "label2id")
-_SPOKEN_SIGNS = frozenset("%‰&@#§")
 _MOST_NAMED = 10
 _WITHOUT = "or start from random weights: --set vits.initial="
 _log = get_logger(__name__)
@@ -76,7 +74,7 @@ def leave_out_unspellable(corpus: Corpus, spelling: Spelling) -> Corpus:
     Raises:
         InputError: No clip to learn from is left.
     """
-    unknown = {clip: [sign for sign in spelling.unknown(clip.text) if _is_said(sign)] for clip in corpus.clips}
+    unknown = {clip: unsayable(clip.text, spelling) for clip in corpus.clips}
     left_out = [clip for clip in corpus.clips if unknown[clip]]
     if not left_out:
         return corpus
@@ -98,11 +96,6 @@ def _told(left_out: list[Clip], unknown: Mapping[Clip, list[str]]) -> str:
     names = ", ".join(clip.name for clip in left_out[:_MOST_NAMED])
     more = f" and {len(left_out) - _MOST_NAMED} more" if len(left_out) > _MOST_NAMED else ""
     return f"{len(left_out)} left out (its vocabulary lacks {signs}): {names}{more}"
-
-
-def _is_said(sign: str) -> bool:
-    """Whether a sign stands for sound, as letters, marks, digits and symbols do."""
-    return any(category(part)[0] in "LMNS" or part in _SPOKEN_SIGNS for part in sign)
 
 
 def _from_nothing(settings: VitsSettings, corpus: Corpus) -> Start:

@@ -9,7 +9,7 @@ import pytest
 
 from synctalk.cli import build_parser
 from synctalk.config import load_settings
-from synctalk.older import kokoro, vits
+from synctalk.older import feedback, kokoro, vits
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def asked(place: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """What the older commands ask of today's program."""
     calls: list[list[str]] = []
-    for module in (vits, kokoro):
+    for module in (vits, kokoro, feedback):
         monkeypatch.setattr(module, "synctalk", lambda words: calls.append(words) or 0)
     return calls
 
@@ -110,3 +110,44 @@ def test_the_test_mode_of_train_kokoro_is_short(asked) -> None:
     assert kokoro.main(["-c", "LJ", "--test-mode", "-e", "100"]) == 0
     settings = settings_of(asked[0])
     assert (settings["kokoro.epochs"], settings["kokoro.batch_size"]) == ("5", "4")
+
+
+def test_train_feedback_learns_and_exports_with_the_older_defaults(asked) -> None:
+    assert feedback.main([]) == 0
+    learn, export = asked
+    assert settings_of_feedback(learn) == {"feedback.batch_size": "2", "feedback.lr": "1e-05"}
+    assert shlex.join(learn).startswith("feedback --root . --recordings training/feedback --epochs=5 --set")
+    assert learn[-2:] == ["--", "training"]
+    assert shlex.join(export) == "export --root . --format hf --out result/voices -- training"
+    build_parser().parse_args(export)
+
+
+def settings_of_feedback(words: list[str]) -> dict[str, str]:
+    args = build_parser().parse_args(words)
+    assert (args.command, args.name, args.epochs) == ("feedback", "training", 5)
+    settings = dict(word.split("=", 1) for word in args.set)
+    load_settings(Path("none.toml"), overrides=settings)
+    return settings
+
+
+def test_train_feedback_takes_a_dataset_and_what_is_given(asked) -> None:
+    words = "--model_dir dataset/training --feedback_dir fixes --batch_size 3 --learning_rate 2e-5 --no-fp16"
+    assert feedback.main(shlex.split(words)) == 0
+    settings = settings_of_feedback(asked[0])
+    assert (settings["feedback.batch_size"], settings["feedback.lr"]) == ("3", "2e-05")
+    assert settings["runtime.precision"] == "float32"
+    assert asked[0][asked[0].index("--recordings") + 1] == "fixes"
+
+
+@pytest.mark.parametrize("code", [2, 4, 75])
+def test_a_voice_that_was_not_corrected_is_not_exported(code: int, place: Path, monkeypatch) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(feedback, "synctalk", lambda words: calls.append(words[0]) or code)
+    assert feedback.main([]) == code
+    assert calls == ["feedback"]
+
+
+def test_a_voice_that_is_not_there_is_explained(asked, capsys) -> None:
+    assert feedback.main(["--model_dir", "nowhere/final_model"]) == 2
+    assert "no dataset 'nowhere'" in capsys.readouterr().err
+    assert asked == []

@@ -216,3 +216,25 @@ def speech() -> Callable[..., Samples]:
 def sound_file() -> Callable[..., Path]:
     """Writes sounds: `sound_file(path, samples, rate_hz=...)`."""
     return write_sound
+
+
+@pytest.fixture(scope="session")
+def trained_place(tmp_path_factory: pytest.TempPathFactory):
+    """A voice called anna, trained for a moment through the program. Not to be changed: see `copy_of`."""
+    from tests.voice.feedback_place import FeedbackPlace, narrow_networks
+
+    place = FeedbackPlace(tmp_path_factory.mktemp("trained"))
+    with narrow_networks():
+        assert place.train() == 0
+    return place
+
+
+@pytest.fixture(scope="session")
+def corrected_place(trained_place, tmp_path_factory: pytest.TempPathFactory):
+    """The same after it learned three corrections. Not to be changed either."""
+    from tests.voice.feedback_place import LEARN, copy_of, narrow_networks
+
+    place = copy_of(trained_place, tmp_path_factory.mktemp("corrected"))
+    with narrow_networks():
+        assert place.feedback("--recordings", place.give("first", 101, 102, 103), *LEARN) == 0
+    return place

@@ -1,0 +1,73 @@
+"""`scripts/train_feedback.py`: the older training on corrections, now `synctalk feedback` and `synctalk export`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from synctalk.cli import main as synctalk
+from synctalk.errors import SynctalkError
+from synctalk.log import get_logger, start_console
+from synctalk.older.corpora import find_corpus
+
+_FINISHED_MODELS = ("final_model", "best_model", "feedback_model")
+"""Folders of finished models that the older trainers made inside the folder of a voice."""
+_log = get_logger(__name__)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The older flags; those that have no effect any more say so in their help."""
+    parser = argparse.ArgumentParser(
+        prog="train_feedback.py",
+        description="Let a trained voice learn from corrected recordings, and export it in the Hugging Face layout.",
+    )
+    parser.add_argument(
+        "--feedback_dir", type=Path, default=Path("training/feedback"),
+        help="corrections: sounds, each with a .txt of the same name beside it (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--model_dir", type=Path, default=Path("training/final_model"),
+        help="the voice: the dataset dataset/NAME, or NAME/final_model as it was called (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--output_dir", type=Path, default=Path("result/voices"),
+        help="the finished voice goes into a folder in here (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--base_model", help="has no effect: a voice is trained first, with train_vits.py")
+    parser.add_argument("--batch_size", type=int, default=2, help="default: %(default)s")
+    parser.add_argument("--learning_rate", type=float, default=1e-5, help="default: %(default)s")
+    parser.add_argument("--epochs", type=int, default=5, help="default: %(default)s")
+    precision = parser.add_mutually_exclusive_group()
+    precision.add_argument("--fp16", action="store_true", help="always on: the precision that the device is good at")
+    precision.add_argument("--no-fp16", action="store_true", help="compute in float32")
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Translate the older flags, learn, and export what was not rolled back; returns the exit code."""
+    args = build_parser().parse_args(argv)
+    start_console()
+    model = args.model_dir.parent if args.model_dir.name in _FINISHED_MODELS else args.model_dir
+    try:
+        voice = find_corpus(model)
+    except SynctalkError as error:
+        _log.error("train_feedback.py: error: %s", error)
+        return int(error.exit_code)
+    words = ["feedback", "--root", str(voice.root), "--recordings", str(args.feedback_dir), f"--epochs={args.epochs}"]
+    for setting, value in _settings(args).items():
+        words += ["--set", f"{setting}={value}"] if value is not None else []
+    code = synctalk([*words, "--", voice.name])
+    if code:
+        return code
+    return synctalk([
+        "export", "--root", str(voice.root), "--format", "hf", "--out", str(args.output_dir), "--", voice.name,
+    ])  # fmt: skip
+
+
+def _settings(args: argparse.Namespace) -> dict[str, object]:
+    return {
+        "feedback.batch_size": args.batch_size,
+        "feedback.lr": args.learning_rate,
+        "runtime.precision": "float32" if args.no_fp16 else None,
+    }
