@@ -101,6 +101,8 @@ class RuntimeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """How a voice training keeps its samples: in memory as one of these numbers, or mapped from the disk."""
     preview_s: NonNegativeFloat = 4.0
     """Length of the preview video after each epoch; 0 switches it off."""
+    kept_previews: NonNegativeInt = 10
+    """How many previews of earlier epochs stay to be compared, spread over the training; 0 keeps only the newest."""
     trackers: str = ""
     """Where trainings are shown while they run: names of `TRACKERS`, with commas between."""
     track_steps: PositiveInt = 10

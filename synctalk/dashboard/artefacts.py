@@ -9,12 +9,15 @@ import msgspec
 from synctalk.catalogue import find_videos
 from synctalk.dashboard.problems import NotFoundError
 from synctalk.lines import LINES
+from synctalk.training.previews import FOLDER as PREVIEWS
+from synctalk.training.previews import find_previews
 from synctalk.workspace import Workspace
 
 SOURCE = "source"
 _KINDS = {
     ".json": "application/json", ".csv": "text/csv; charset=utf-8", ".png": "image/png", ".jpg": "image/jpeg",
     ".mp4": "video/mp4", ".mov": "video/quicktime", ".webm": "video/webm", ".wav": "audio/wav",
+    ".mp3": "audio/mpeg", ".ogg": "audio/ogg", ".opus": "audio/ogg", ".flac": "audio/flac", ".m4a": "audio/mp4",
     ".onnx": "application/octet-stream", ".pth": "application/octet-stream",
 }  # fmt: skip
 _SHOWN = ("image/", "video/", "audio/", "application/json")
@@ -73,6 +76,8 @@ def _candidates(workspace: Workspace) -> dict[str, Path]:
             promised = [path for path in stage.outputs(workspace) if path.suffix not in _KEPT_BACK]
             beside = [stage.folder(workspace) / name for name in _BESIDE]
             places.update({f"{stage.name}/{path.name}": path for path in [*promised, *beside]})
+            earlier = find_previews(stage.folder(workspace) / PREVIEWS).values()
+            places.update({f"{stage.name}/{PREVIEWS}/{path.name}": path for path in earlier})
     for path in find_videos(workspace.dataset):
         if path.stem == SOURCE:
             places[SOURCE] = path

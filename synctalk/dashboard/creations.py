@@ -71,7 +71,7 @@ def list_creations(root: Path) -> list[Creation]:
     """What was made, the newest first; at most 200 from here and 200 from terminals."""
     folder = root / RESULTS / STUDIO
     notes = sorted((path.parent for path in folder.glob(f"*/{NOTE_FILE}")), reverse=True)[:_MOST]
-    made = [_creation(root, place) for place in notes]
+    made = [read_creation(root, place) for place in notes]
     loose = [_loose(root, path) for path in sorted((root / RESULTS).glob("*.*"))[:_MOST]]
     return [*(each for each in made if each is not None), *(each for each in loose if each is not None)]
 
@@ -126,7 +126,8 @@ def describe(root: Path, path: Path) -> Artefact | None:
     )
 
 
-def _creation(root: Path, folder: Path) -> Creation | None:
+def read_creation(root: Path, folder: Path) -> Creation | None:
+    """What the request of a folder made; None when the folder is of no request."""
     try:
         note = msgspec.json.decode((folder / NOTE_FILE).read_bytes(), type=Provenance)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):

@@ -108,7 +108,7 @@ def set_up_desk(
         studio=Studio(root, confinement, queue),
         uploads=Uploads(root),
         trash=Trash(root),
-        sessions=Sessions(token),
+        sessions=Sessions(token, kept_in=root / QUEUE_FOLDER / "sessions" / "open.json"),
         caches=Caches(root),
         tensorboard=TensorBoard(root, root / QUEUE_FOLDER / "tensorboard", is_guarded=token != ""),
         system=SystemHistory(root),

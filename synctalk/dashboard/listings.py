@@ -53,7 +53,7 @@ def read_rejected(confinement: Confinement, workspace: Workspace) -> tuple[list[
         ForbiddenError: A link stands in the way.
     """
     path = workspace.voice / "rejected.csv"
-    content = _read(confinement, path.relative_to(workspace.root).parts)
+    content = read_whole(confinement, path.relative_to(workspace.root).parts)
     rows = list(csv.reader(io.StringIO(content.decode(errors="replace"), newline="")))[1:]
     told = [_rejected(*row) for row in rows[:_MOST_ROWS] if len(row) == 4]
     return told, len(rows)
@@ -127,10 +127,17 @@ def _open_listing(confinement: Confinement, workspace: Workspace, file: str) -> 
     place = [*workspace.dataset.relative_to(workspace.root).parts]
     inner = [*place, "recordings"]
     names = [*(inner if workspace.root.joinpath(*inner).is_dir() else place), *file.split("/")]
-    return names, _read(confinement, names)
+    return names, read_whole(confinement, names)
 
 
-def _read(confinement: Confinement, names: tuple[str, ...] | list[str]) -> bytes:
+def read_whole(confinement: Confinement, names: tuple[str, ...] | list[str]) -> bytes:
+    """All of a listing.
+
+    Raises:
+        NotFoundError: There is none.
+        ForbiddenError: A link stands in the way.
+        TooLargeError: It is longer than any listing.
+    """
     with confinement.open_file(names) as descriptor:
         if os.fstat(descriptor).st_size > _LONGEST_BYTES:
             raise TooLargeError(f"{names[-1]!r} is too long to be shown here")

@@ -3,6 +3,7 @@
 a video                                  dataset/NAME/source.*
 sound, tables, the content of archives   dataset/NAME/recordings/
 any of these, meant as a recording       the same, in the folder it came from
+a take of a sentence                     the same, see `synctalk/dashboard/takes.py`
 a sound for the studio                   result/sounds/
 """
 
@@ -19,18 +20,21 @@ import msgspec
 
 from synctalk import files
 from synctalk.catalogue import find_videos
+from synctalk.dashboard.confinement import Confinement
 from synctalk.dashboard.creations import SOUNDS
 from synctalk.dashboard.extraction import Limits, extract, free_bytes
 from synctalk.dashboard.jobs import RESULTS
 from synctalk.dashboard.problems import ConflictError, NotFoundError, RefusedError, UnsupportedContentError
 from synctalk.dashboard.sniffing import ARCHIVE, AUDIO, VIDEO
+from synctalk.dashboard.takes import CLIPS, Takes
 from synctalk.lock import DatasetLock
+from synctalk.voice.recordings import SOUND_SUFFIXES
 from synctalk.workspace import Workspace
 
 RECORDINGS = "recordings"
 LONGEST_BYTES = 20 << 30
 KEPT_FREE_BYTES = 1 << 30
-Purpose = Literal["dataset", "recording", "sound"]
+Purpose = Literal["dataset", "recording", "sound", "take"]
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +45,9 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
         dataset: For which dataset.
         name: The file's name.
         folder: In which folder of the recordings it belongs; '' for none.
-        purpose: What it is for: whatever fits, a recording of a voice, or a sound that a face is to say.
+        purpose: What it is for: whatever fits, a recording of a voice, a sound that a face is to say, or a sentence
+            that was just recorded.
+        text: What is said in a take.
         size: How long it will be, in bytes.
         begun_at: When it was announced.
     """
@@ -51,6 +57,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     folder: str = ""
     purpose: Purpose = "dataset"
+    text: str = ""
     size: int
     begun_at: str
 
@@ -96,6 +103,8 @@ def _place_in_dataset(
     workspace: Workspace, upload: Upload, kind: str, content: Path, *, replace: bool
 ) -> tuple[list[Path], list[str]]:
     base = workspace.dataset / RECORDINGS
+    if upload.purpose == "take":
+        return _place_take(workspace, upload, kind, content), []
     if kind == ARCHIVE:
         return _place_archive(base, content)
     if kind == VIDEO and upload.purpose == "dataset":
@@ -104,9 +113,27 @@ def _place_in_dataset(
     return _place_files(base, {names: content}), []
 
 
-def _place_sound(root: Path, upload: Upload, kind: str, content: Path) -> list[Path]:
+def _place_take(workspace: Workspace, upload: Upload, kind: str, content: Path) -> list[Path]:
+    _require_sound(upload, kind)
+    suffix = Path(upload.name).suffix.lower()
+    if suffix not in SOUND_SUFFIXES:
+        raise UnsupportedContentError(
+            f"a take cannot end in {suffix!r}", hint=f"name it as a sound: {', '.join(SOUND_SUFFIXES)}"
+        )
+    takes = Takes(Confinement(workspace.root), workspace)
+    name = takes.next_name(upload.text, suffix)
+    placed = _place_files(workspace.dataset / RECORDINGS, {(CLIPS, name): content})
+    takes.enter(name, upload.text)
+    return placed
+
+
+def _require_sound(upload: Upload, kind: str) -> None:
     if kind not in {AUDIO, VIDEO}:
         raise UnsupportedContentError(f"{upload.name!r} is no sound", hint="send wav, flac, mp3, ogg, m4a or a video")
+
+
+def _place_sound(root: Path, upload: Upload, kind: str, content: Path) -> list[Path]:
+    _require_sound(upload, kind)
     if (root / RESULTS).is_symlink():
         raise ConflictError(f"{RESULTS!r} is a link", hint="put a folder in its place")
     return _place_files(root / RESULTS / SOUNDS, {(upload.name,): content})

@@ -137,6 +137,20 @@ class Queue:
         with self._guard:
             return any(each.ending is None and _needs(each, dataset) for each in self._requests.values())
 
+    def is_result_wanted(self, path: str, *, request_id: str) -> bool:
+        """Whether a result is being made, or something that has not ended begins with it.
+
+        Args:
+            path: Below the root.
+            request_id: Of the request that makes it; '' for none.
+        """
+        with self._guard:
+            active = [each for each in self._requests.values() if each.ending is None and each.job is not None]
+            return any(
+                each.id == request_id or (each.job is not None and f"{each.job.sound}/".startswith(f"{path}/"))
+                for each in active
+            )
+
     def end(self, request: Request, ending: Ending) -> None:
         """Keep how a request ended.
 

@@ -1,5 +1,11 @@
 """Who may use the pages: one token per start of the server, sessions that expire, and patience that runs out.
 
+    .queue/sessions/open.json     the open sessions (writer: this server; reader: the next one)
+
+A session outlives the server that opened it, but never its own end: who has proved once to know a token need not look
+for the next one because the server was restarted. The token itself is made anew at each start, so one that was noted
+somewhere long ago opens nothing. Deleting the file logs everybody out at the next start.
+
 Neither the token nor a session's id is kept: only their hashes are, and both are compared in constant time.
 """
 
@@ -12,17 +18,28 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 
+import msgspec
+
+from synctalk import files
 from synctalk.dashboard.problems import RefusedError
+from synctalk.errors import StorageError
+from synctalk.log import get_logger
 
 SESSION_S = 12 * 3600
 """How long a session lasts at most."""
 _IDLE_S = 2 * 3600
+_NOTED_EVERY_S = 60.0
+"""How much of a session's last use a server that is killed may forget."""
+_CLOCK_ERROR_S = 60.0
 _MOST_SESSIONS = 256
 _MOST_FAILURES = 5
 _MOST_FAILURES_OF_ALL = 30
 _WINDOW_S = 60.0
 _MOST_ADDRESSES = 1024
+_HASH_BYTES = 32
+_log = get_logger(__name__)
 
 
 class TooManyAttemptsError(RefusedError):
@@ -39,19 +56,30 @@ class WrongTokenError(RefusedError):
     title = "Wrong token"
 
 
+class _Open(msgspec.Struct, frozen=True, kw_only=True):
+    """One open session as it is kept; times in seconds since 1970."""
+
+    key: str
+    begun: float
+    last: float
+
+
 class Sessions:
     """Opens sessions for whoever knows the token.
 
     Args:
         token: What has to be known; '' lets everybody in who can reach the address.
-        clock: Seconds that only grow.
+        kept_in: The file that outlives a server; None keeps nothing.
+        clock: Seconds since 1970.
     """
 
-    def __init__(self, token: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, token: str, *, kept_in: Path | None = None, clock: Callable[[], float] = time.time) -> None:
         self._token_hash = _hash(token) if token else b""
+        self._file = kept_in if token else None
         self._clock = clock
         self._guard = threading.Lock()
-        self._sessions: dict[bytes, tuple[float, float]] = {}  # begun, last seen
+        self._sessions: dict[bytes, tuple[float, float]] = self._read()  # begun, last seen
+        self._noted_at = self._clock()
         self._failures: dict[str, deque[float]] = {}
         self._failures_of_all: deque[float] = deque()
 
@@ -81,6 +109,7 @@ class Sessions:
             while len(self._sessions) >= _MOST_SESSIONS:
                 del self._sessions[min(self._sessions, key=lambda key: self._sessions[key][1])]
             self._sessions[_hash(session_id)] = (now, now)
+            self._write()
             return session_id
 
     def admits_token(self, token: str, *, address: str) -> bool:
@@ -107,12 +136,15 @@ class Sessions:
                 del self._sessions[key]
                 return False
             self._sessions[key] = (seen[0], self._clock())
+            if self._clock() - self._noted_at >= _NOTED_EVERY_S:
+                self._write()
             return True
 
     def log_out(self, session_id: str) -> None:
         """Close a session."""
         with self._guard:
-            self._sessions.pop(_hash(session_id), None)
+            if self._sessions.pop(_hash(session_id), None) is not None:
+                self._write()
 
     def _check(self, token: str, address: str) -> None:
         now = self._clock()
@@ -133,7 +165,28 @@ class Sessions:
     def _is_alive(self, seen: tuple[float, float]) -> bool:
         begun, last = seen
         now = self._clock()
-        return now - begun < SESSION_S and now - last < _IDLE_S
+        # What began in the future was noted under another clock: nobody knows how old it is.
+        return -_CLOCK_ERROR_S < now - begun < SESSION_S and now - last < _IDLE_S
+
+    def _read(self) -> dict[bytes, tuple[float, float]]:
+        """What the server before this one left; a file that cannot be read opens nothing."""
+        try:
+            kept = msgspec.json.decode(self._file.read_bytes(), type=list[_Open]) if self._file else []
+            found = {bytes.fromhex(each.key): (each.begun, each.last) for each in kept[-_MOST_SESSIONS:]}
+        except (OSError, ValueError):  # msgspec's errors are among the latter
+            return {}
+        return {key: seen for key, seen in found.items() if len(key) == _HASH_BYTES and self._is_alive(seen)}
+
+    def _write(self) -> None:
+        """Keep what is open; where the disk refuses, visitors log in again after a restart."""
+        self._noted_at = self._clock()
+        if self._file is None:
+            return
+        kept = [_Open(key=key.hex(), begun=begun, last=last) for key, (begun, last) in self._sessions.items()]
+        try:
+            files.write_json(files.make_folder(self._file.parent) / self._file.name, kept)
+        except StorageError as error:
+            _log.warning("open sessions are not kept over a restart: %s", error.message)
 
 
 def _hash(text: str) -> bytes:

@@ -15,16 +15,18 @@ import msgspec
 from synctalk import __version__, files
 from synctalk.catalogue import find_datasets
 from synctalk.dashboard.confinement import Confinement
-from synctalk.dashboard.creations import Provenance
-from synctalk.dashboard.jobs import NOTE_FILE, RESULTS, TEXT_FILE, Job, JobCommand, job_folder
-from synctalk.dashboard.problems import NotFoundError, RefusedError
+from synctalk.dashboard.creations import SOUNDS, Provenance, describe, read_creation
+from synctalk.dashboard.jobs import NOTE_FILE, RESULTS, STUDIO, TEXT_FILE, Job, JobCommand, job_folder
+from synctalk.dashboard.problems import ConflictError, NotFoundError, RefusedError
 from synctalk.dashboard.queue import Queue
 from synctalk.dashboard.requests import Request, RunOptions, new_request
+from synctalk.dashboard.trash import Trash, Trashed
 from synctalk.errors import InputError, StateError
 from synctalk.state import read_state
 from synctalk.workspace import Workspace
 
 LONGEST_TEXT = 20_000
+_TOLD = 80
 _FACE = ("main",)
 _VOICE = ("vits", "kokoro")
 
@@ -117,6 +119,32 @@ class Studio:
         self._require(voice, _VOICE[:1])
         return self._ask("export", voice, job, _VOICE)
 
+    def discard(self, key: str, trash: Trash) -> Trashed:
+        """Delete something that was made or sent, with a way back.
+
+        Args:
+            key: Its path below `result/`: the folder of a request, a sound that was sent, or a file from a terminal.
+            trash: Where it goes.
+
+        Raises:
+            NotFoundError: There is no such thing.
+            ForbiddenError: A link stands in the way.
+            ConflictError: Something that waits or is being made needs it.
+            StorageError: The disk refused.
+        """
+        folder, _, name = key.rpartition("/")
+        path = self._confinement.path_of([RESULTS, *key.split("/")])
+        is_request = folder == STUDIO and (path / NOTE_FILE).is_file()
+        is_file = folder in {"", SOUNDS} and describe(self._root, path) is not None
+        if not is_request and not is_file:
+            raise NotFoundError(f"there is no result {key!a}")
+        with self._queue.changing():
+            if self._queue.is_result_wanted(f"{RESULTS}/{key}", request_id=name if is_request else ""):
+                raise ConflictError(
+                    "something that waits or is being made needs it", hint="wait for it, or take it out"
+                )
+            return trash.put_result(path, told=_describe_made(self._root, name) if is_request else "")
+
     def _ask(self, command: JobCommand, workspace: Workspace, job: Job, stages: tuple[str, ...]) -> Request:
         request = new_request(workspace.name, RunOptions(), command=command, job=job)
         folder = files.make_folder(job_folder(self._root, request.id))
@@ -178,6 +206,12 @@ def _checked_text(text: str) -> str:
     if "\0" in text:
         raise RefusedError("a text holds no NUL")
     return text
+
+
+def _describe_made(root: Path, request_id: str) -> str:
+    made = read_creation(root, job_folder(root, request_id))
+    note = made.provenance if made else None
+    return f"{note.command} {note.dataset}: {note.job.text[:_TOLD]}".strip(": ") if note else ""
 
 
 def _describe_learned(workspace: Workspace, stages: tuple[str, ...]) -> list[str]:

@@ -1,12 +1,14 @@
 """TensorBoard beside the pages, where its package is installed: started, found again after a restart, and stopped.
 
-It listens to this machine only and knows no token, so it is not started where the pages ask for one.
+It listens to this machine only and knows no token, so it is not started where the pages ask for one, and one that was
+started earlier is not shown there. Nor is one that turns out to listen to more than this machine.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
+import ipaddress
 import os
 import signal
 import socket
@@ -26,6 +28,8 @@ from synctalk.holder import Holder
 
 PROGRAM = (sys.executable, "-m", "tensorboard.main")
 HOST = "127.0.0.1"
+_TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+_LISTEN = "0A"
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -35,13 +39,15 @@ class TensorBoardView(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         is_available: Whether the package is installed.
         is_running: Whether it runs.
-        url: Where; '' when it does not.
+        url: Where; '' when it does not, or when it is kept back.
+        refusal: Why it is kept back; '' when it is not.
         has_curves: Whether a training has written something for it.
     """
 
     is_available: bool
     is_running: bool
     url: str
+    refusal: str = ""
     has_curves: bool
 
 
@@ -70,26 +76,38 @@ class TensorBoard:
     def look(self) -> TensorBoardView:
         """How it stands."""
         note = self._running()
+        refusal = self._refusal(note) if note else ""
         return TensorBoardView(
             is_available=self._program != PROGRAM or importlib.util.find_spec("tensorboard") is not None,
             is_running=note is not None,
-            url=f"http://{HOST}:{note.port}/" if note else "",
+            url=f"http://{HOST}:{note.port}/" if note and not refusal else "",
+            refusal=refusal,
             has_curves=any((self._root / "checkpoint").glob("*/*/tensorboard")),
         )
 
     def start(self) -> TensorBoardView:
-        """Start it; nothing happens when it runs.
+        """Start it; nothing happens when it runs and may be seen from here.
 
         Raises:
             MissingPartError: The package is not installed.
-            ForbiddenError: The pages ask for a token, and it could not.
+            ForbiddenError: The pages ask for a token, and it could not; or one that runs listens more widely.
             StageError: The system starts no process.
             StorageError: The disk refused.
         """
         with self._guard:
-            if self._running() is None:
+            note = self._running()
+            refusal = self._refusal(note) if note else ""
+            if refusal:
+                raise ForbiddenError(refusal, hint="stop it first")
+            if note is None:
                 self._start()
         return self.look()
+
+    def _refusal(self, note: _Note) -> str:
+        """Why a TensorBoard that runs is not for those who see these pages: it would open more than they do."""
+        if self._is_guarded:
+            return "it was started where nobody was asked for a token, and it asks nobody"
+        return "" if is_for_this_machine(note.port) else "it listens to more than this machine"
 
     def stop(self) -> TensorBoardView:
         """Stop it; nothing happens when it does not run."""
@@ -144,6 +162,33 @@ class TensorBoard:
     @property
     def _note_file(self) -> Path:
         return self._folder / "note.json"
+
+
+def is_for_this_machine(port: int, *, tables: Sequence[Path] = _TABLES) -> bool:
+    """Whether whatever listens on a port can be reached from this machine only.
+
+    Args:
+        port: Of TCP.
+        tables: The kernel's lists of sockets, of both kinds of addresses.
+    """
+    listening = set()
+    for table in tables:
+        with contextlib.suppress(OSError):  # a kernel without the newer addresses
+            rows = [line.split() for line in table.read_text().splitlines()[1:]]
+            listening |= {row[1].rpartition(":")[0] for row in rows if row[3] == _LISTEN and _port_of(row[1]) == port}
+    return all(map(_is_loopback, listening))
+
+
+def _port_of(address: str) -> int:
+    return int(address.rpartition(":")[2], 16)
+
+
+def _is_loopback(packed: str) -> bool:
+    """An address as the kernel writes it: words of four bytes in the machine's order."""
+    words = [int(packed[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(packed), 8)]
+    found = ipaddress.ip_address(b"".join(words))
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return (mapped or found).is_loopback
 
 
 def _free_port() -> int:

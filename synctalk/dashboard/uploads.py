@@ -27,6 +27,7 @@ from synctalk.dashboard.extraction import checked_file_name, free_bytes
 from synctalk.dashboard.placement import KEPT_FREE_BYTES, LONGEST_BYTES, Arrived, Purpose, Upload, place
 from synctalk.dashboard.problems import ConflictError, NotFoundError, RefusedError, TooLargeError
 from synctalk.dashboard.sniffing import HEAD_BYTES, sniff
+from synctalk.dashboard.takes import checked_sentence
 from synctalk.state import utc_now
 from synctalk.workspace import Workspace
 
@@ -53,7 +54,14 @@ class Uploads:
         self._busy: set[str] = set()
 
     def begin(
-        self, workspace: Workspace, name: str, size: int, *, folder: str = "", purpose: Purpose = "dataset"
+        self,
+        workspace: Workspace,
+        name: str,
+        size: int,
+        *,
+        folder: str = "",
+        purpose: Purpose = "dataset",
+        text: str = "",
     ) -> Upload:
         """Announce a file.
 
@@ -63,9 +71,10 @@ class Uploads:
             size: How long it will be, in bytes.
             folder: In which folder of the recordings it belongs, with `/` between the names.
             purpose: What it is for.
+            text: What is said in a take.
 
         Raises:
-            RefusedError: Its name is no safe name.
+            RefusedError: Its name is no safe name, or a take has no sentence.
             TooLargeError: It is too long, or the disk has no room for it.
         """
         if not 0 < size <= LONGEST_BYTES:
@@ -82,6 +91,7 @@ class Uploads:
             name=checked_file_name(name),
             folder=_checked_folder(folder),
             purpose=purpose,
+            text=checked_sentence(text) if purpose == "take" else "",
             size=size,
             begun_at=utc_now(),
         )

@@ -21,6 +21,8 @@ from synctalk.workspace import Workspace
 if TYPE_CHECKING:
     from synctalk.face.generator import Generator
 
+BYTES_PER_S = 1_000_000
+"""What a second may take on the disk, for the check of its room: 8 Mbit/s, more than this quality needs at 1080p."""
 _PRESET = "veryfast"
 _CRF = 23
 

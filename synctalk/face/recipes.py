@@ -25,7 +25,7 @@ from synctalk.face.mouth_recipe import AUDIO_GAIN, MouthRecipe
 from synctalk.face.offset import estimate_offset
 from synctalk.face.opening import mouth_opening
 from synctalk.face.perceptual import load_perceptual_loss
-from synctalk.face.preview import write_preview
+from synctalk.face.preview import BYTES_PER_S, write_preview
 from synctalk.face.recording import open_recording
 from synctalk.face.syncnet import SyncNet
 from synctalk.face.syncnet_recipe import ACCURACY, MODEL, SyncRecipe
@@ -35,6 +35,7 @@ from synctalk.training.checkpoint import Checkpoint, load_checkpoint
 from synctalk.training.engine import Engine
 from synctalk.training.pace import fit_into_hours
 from synctalk.training.plan import FitOutcome, Plan
+from synctalk.training.previews import keep_preview
 from synctalk.training.recipe import Recipe, TrainingData
 from synctalk.training.store import BEST
 
@@ -85,7 +86,8 @@ def train_main(context: StageContext) -> StageResult:
     judge = find_judge(
         context.workspace.training("syncnet"), settings, held_out_frames=len(recording.crops) - recording.first_held_out
     )
-    plan = Plan.of_stage("main", settings, context)
+    preview_bytes = round(context.settings.runtime.preview_s * BYTES_PER_S)
+    plan = Plan.of_stage("main", settings, context, preview_bytes=preview_bytes)
     plan.seed_weights()
     network, tracks = build_network(settings, recording)
     data = [MouthClips(recording, *tracks, is_held_out=is_held_out) for is_held_out in (False, True)]
@@ -233,7 +235,7 @@ def _after_epoch(context: StageContext, recipe: MouthRecipe) -> Callable[[int], 
     folder = context.workspace.training("main")
     settings = msgspec.to_builtins(context.settings.main)
 
-    def write(_epoch: int) -> None:
+    def write(epoch: int) -> None:
         if not seconds:
             return
         models = {name: module.state_dict() for name, module in recipe.modules.items()}
@@ -244,6 +246,7 @@ def _after_epoch(context: StageContext, recipe: MouthRecipe) -> Callable[[int], 
                 write_preview(
                     context.workspace, generator, folder / PREVIEW, seconds=seconds, should_stop=context.should_stop
                 )
+            keep_preview(folder / PREVIEW, epoch, most=context.settings.runtime.kept_previews)
         except StoppedError:
             _log.info("main: no preview after this epoch: it is made when the training goes on")
         except SynctalkError as error:

@@ -36,6 +36,8 @@ Samples = NDArray[np.float32]
 
 PLAIN_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".aif", ".aiff"})
 """Read with soundfile where it can."""
+SAMPLE_BYTES = 2
+"""In the files that `write_wav` makes."""
 _BLOCK_SAMPLES = 1 << 18
 _FRONT_CHANNELS = 3
 _HOLE_S = 0.05
@@ -133,7 +135,7 @@ def write_wav(path: Path, samples: Samples, *, rate_hz: int) -> None:
     # Not through soundfile: it swallows the errors of a full disk.
     with replacing(path) as stream, wave.open(stream, "wb") as file:
         file.setnchannels(1 if whole.ndim == 1 else whole.shape[1])
-        file.setsampwidth(2)
+        file.setsampwidth(SAMPLE_BYTES)
         file.setframerate(rate_hz)
         file.writeframes(whole.astype("<i2").tobytes())
 

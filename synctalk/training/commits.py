@@ -67,7 +67,12 @@ class Commits:
             StorageError: Too little is free.
         """
         self._disk_wait.needed_bytes = estimate_bytes(self._checkpoint(ledger))
-        check_room(self._plan.folder, stage=self._plan.stage, checkpoint_bytes=self._disk_wait.needed_bytes)
+        check_room(
+            self._plan.folder,
+            stage=self._plan.stage,
+            checkpoint_bytes=self._disk_wait.needed_bytes,
+            previews_bytes=self._plan.previews_bytes,
+        )
 
     def find_newest(self) -> Found | None:
         """The checkpoint to continue from; where no epoch is finished yet, the start is kept to go back to.

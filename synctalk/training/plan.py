@@ -101,6 +101,7 @@ class Plan:
         memory_high, memory_critical, device, precision, workers, track_steps, project, profile_steps: As in
             `RuntimeSettings`.
         trackers: Their names.
+        previews_bytes: Room that its previews will take, about.
         settings: Plain facts that go into each checkpoint, for people and for rebuilding a model.
     """
 
@@ -127,11 +128,18 @@ class Plan:
     track_steps: int = 10
     project: str = "synctalk"
     profile_steps: int = 0
+    previews_bytes: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of_stage(
-        cls, stage: str, section: TrainingSettings, asked: Asked, *, facts: Mapping[str, Any] | None = None
+        cls,
+        stage: str,
+        section: TrainingSettings,
+        asked: Asked,
+        *,
+        facts: Mapping[str, Any] | None = None,
+        preview_bytes: int = 0,
     ) -> Plan:
         """The plan of one training stage.
 
@@ -140,6 +148,7 @@ class Plan:
             section: Its part of the settings.
             asked: What its work is called with.
             facts: More than the settings that goes into each checkpoint.
+            preview_bytes: Of one preview, about; 0 where it makes none.
         """
         settings, runtime = asked.settings, asked.settings.runtime
         return cls(
@@ -166,6 +175,7 @@ class Plan:
             track_steps=runtime.track_steps,
             project=runtime.project,
             profile_steps=runtime.profile_steps,
+            previews_bytes=(runtime.kept_previews + 1) * preview_bytes,
             settings={**msgspec.to_builtins(settings), **(facts or {})},
         )
 

@@ -24,7 +24,7 @@ from synctalk.training.plan import FitOutcome, Plan
 from synctalk.voice.corpus import Corpus, open_corpus
 from synctalk.voice.discriminator import Discriminator
 from synctalk.voice.feedback_data import ReplayedClips, without_corrected
-from synctalk.voice.preview import speaking_preview
+from synctalk.voice.preview import estimate_bytes, speaking_preview
 from synctalk.voice.trained import FACTS, version_path, voice_facts
 from synctalk.voice.versions import TRAINED
 from synctalk.voice.vits import make_trainable
@@ -83,7 +83,8 @@ def train_feedback(context: StageContext) -> StageResult:
         VitsClips(clips.corpus, clips.samples, spelling, is_held_out=False),
         replay=settings.replay,
     )
-    plan = Plan.of_stage(STAGE, settings, context, facts={FACTS: msgspec.to_builtins(start.facts)})
+    facts, preview_bytes = {FACTS: msgspec.to_builtins(start.facts)}, estimate_bytes(context, start.facts)
+    plan = Plan.of_stage(STAGE, settings, context, facts=facts, preview_bytes=preview_bytes)
     plan.seed_weights()
     recomputes = context.settings.runtime.gradient_checkpointing == "on"
     recipe = VitsRecipe(*start.build(), context.settings.vits, rate_hz=clips.corpus.rate_hz, recomputes=recomputes)

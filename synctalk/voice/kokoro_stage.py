@@ -9,12 +9,13 @@ import msgspec
 
 from synctalk.errors import InputError, StoppedError
 from synctalk.log import get_logger
-from synctalk.media.audio import write_wav
+from synctalk.media.audio import SAMPLE_BYTES, write_wav
 from synctalk.pipeline.stage import Outcome, StageContext, StageResult
 from synctalk.training.engine import Engine
 from synctalk.training.memory_guard import machine_room
 from synctalk.training.pace import fit_into_hours
 from synctalk.training.plan import FitOutcome, Plan
+from synctalk.training.previews import keep_preview
 from synctalk.voice.aligned import AlignedClip, AlignedCorpus, align
 from synctalk.voice.corpus import open_corpus
 from synctalk.voice.gridfiles import find_textgrids
@@ -58,7 +59,7 @@ def train_kokoro(context: StageContext) -> StageResult:
         return KokoroRecipe(KokoroModel(len(aligned.tokens), settings), settings)
 
     plan = fit_into_hours(
-        Plan.of_stage(STAGE, settings, context, facts={FACTS: msgspec.to_builtins(facts)}),
+        _plan(context, facts),
         context.settings.target_hours,
         make_recipe,
         (train_data, valid_data),
@@ -83,6 +84,17 @@ def train_kokoro(context: StageContext) -> StageResult:
     return StageResult(Outcome.FINISHED if finished else Outcome.INTERRUPTED, summary)
 
 
+def _plan(context: StageContext, facts: VoiceFacts) -> Plan:
+    length_s = context.settings.runtime.preview_s
+    return Plan.of_stage(
+        STAGE,
+        context.settings.kokoro,
+        context,
+        facts={FACTS: msgspec.to_builtins(facts)},
+        preview_bytes=round(length_s * facts.rate_hz * SAMPLE_BYTES),
+    )
+
+
 def _split(aligned: AlignedCorpus) -> list[list[AlignedClip]]:
     """The clips to learn from, and those that are held out."""
     parts = [aligned.chosen(is_held_out=is_held_out) for is_held_out in (False, True)]
@@ -105,6 +117,7 @@ def _preview(context: StageContext, voice: KokoroVoice, aligned: AlignedCorpus) 
     def speak(epoch: int) -> None:
         speech = voice.speak_tokens(chosen.timed.tokens, most_frames=most_frames)
         write_wav(path, speech.samples, rate_hz=voice.rate_hz)
+        keep_preview(path, epoch, most=context.settings.runtime.kept_previews)
         _log.debug("epoch %d speaks the text of clip %s", epoch, chosen.clip.name)
 
     return speak

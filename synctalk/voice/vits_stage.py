@@ -10,12 +10,13 @@ from synctalk.training.memory_guard import machine_room
 from synctalk.training.pace import fit_into_hours
 from synctalk.training.plan import FitOutcome, Plan
 from synctalk.voice.corpus import open_corpus
-from synctalk.voice.preview import speaking_preview
+from synctalk.voice.preview import estimate_bytes, speaking_preview
 from synctalk.voice.samples import keep_samples
 from synctalk.voice.trained import FACTS, STAGE
 from synctalk.voice.vits_data import VitsClips
 from synctalk.voice.vits_recipe import VitsRecipe
 from synctalk.voice.vits_start import leave_out_unspellable, start_vits
+from synctalk.voice.voicemodel import VoiceFacts
 
 
 def train_vits(context: StageContext) -> StageResult:
@@ -38,7 +39,7 @@ def train_vits(context: StageContext) -> StageResult:
         return VitsRecipe(*start.build(), settings, rate_hz=corpus.rate_hz, recomputes=recomputes)
 
     plan = fit_into_hours(
-        Plan.of_stage(STAGE, settings, context, facts={FACTS: msgspec.to_builtins(start.facts)}),
+        _plan(context, start.facts),
         context.settings.target_hours,
         make_recipe,
         (train, held_out),
@@ -61,3 +62,13 @@ def train_vits(context: StageContext) -> StageResult:
     outcome = engine.fit()
     summary = {"clips": len(fitting.clips), "left_out": len(corpus.clips) - len(fitting.clips), **engine.best_figures}
     return StageResult(Outcome.FINISHED if outcome is FitOutcome.FINISHED else Outcome.INTERRUPTED, summary)
+
+
+def _plan(context: StageContext, facts: VoiceFacts) -> Plan:
+    return Plan.of_stage(
+        STAGE,
+        context.settings.vits,
+        context,
+        facts={FACTS: msgspec.to_builtins(facts)},
+        preview_bytes=estimate_bytes(context, facts),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from drill_line import DRILL
 from service import Service, serving
+from visitor import browsing
 
 from synctalk.lines import LINES
 
@@ -33,4 +35,19 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def locked_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One that asks for a token."""
     with serving(tmp_path_factory.mktemp("locked"), "--token") as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def driver() -> Iterator[Any]:
+    """What drives browsers; skips the tests where it is not installed."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def browser(driver: Any) -> Iterator[Any]:
+    """One for all tests that need no microphone."""
+    with browsing(driver) as found:
         yield found

@@ -29,6 +29,8 @@ def grind(context: StageContext) -> StageResult:
     target = context.settings.main.epochs
     if context.settings.main.batch_size == 13:
         raise ValueError("thirteen brings bad luck")
+    if context.settings.main.batch_size == 99:
+        raise MemoryError("ninety-nine are too many")
     while len(entries) < target:
         epoch = len(entries) + 1
         context.progress.begin("train", total=5, unit="steps", epoch=epoch, target_epochs=target)

@@ -42,6 +42,15 @@ CHANGES = [
     ("POST", "/api/v1/studio/talk", {"face": DATASET, "voice": DATASET, "text": "a"}),
     ("POST", "/api/v1/studio/export", {"dataset": DATASET}),
     ("POST", "/api/v1/queue/1/stop", None),
+    ("DELETE", "/api/v1/studio/results/a.wav", None),
+    ("DELETE", "/api/v1/studio/results/studio/1", None),
+    ("POST", "/api/v1/trash/1/restore", None),
+    ("PUT", f"/api/v1/datasets/{DATASET}/prompts", {"texts": ["Read this."]}),
+    (
+        "POST",
+        "/api/v1/uploads",
+        {"dataset": DATASET, "name": "take.webm", "size": 4, "purpose": "take", "text": "Read this."},
+    ),
     (
         "PUT",
         f"/api/v1/datasets/{DATASET}/recordings/row",
@@ -66,10 +75,13 @@ def victim(service: Service) -> Service:
     return service
 
 
+_OWN = {"server.lock", ".lock", "sessions", "open.json"}
+
+
 def tree(root: Path) -> dict[str, int]:
     """All that lies at `root` and beside it, with sizes, except for what a resting server writes itself."""
     places = [*root.parent.glob("*.*"), *root.rglob("*")]
-    return {str(path): path.lstat().st_size for path in places if path.name not in {"server.lock", ".lock"}}
+    return {str(path): path.lstat().st_size for path in places if path.name not in _OWN}
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +113,9 @@ def expect_refused(answer: Answer, *statuses: int) -> None:
     [
         "/api/v1/datasets/{}", "/api/v1/datasets/{}/artefacts", f"/api/v1/datasets/{DATASET}/files/{{}}",
         "/api/v1/queue/{}/log", "/static/{}", "/api/v1/uploads/{}", f"/api/v1/datasets/{DATASET}/stages/{{}}/log",
+        f"/api/v1/datasets/{DATASET}/takes/{{}}", "/api/v1/datasets/{}/prompts", "/api/v1/datasets/{}/takes/take-0001",
+        f"/api/v1/datasets/{DATASET}/files/main/previews/{{}}", "/api/v1/proposals?line={}",
+        "/api/v1/proposals?preset={}",
     ],
 )  # fmt: skip
 def test_no_spelling_of_a_path_leads_out(victim: Service, place: str, path: str) -> None:
@@ -111,6 +126,52 @@ def test_no_spelling_of_a_path_leads_out(victim: Service, place: str, path: str)
         expect_refused(answer)
     else:  # the browser's own rule turned it into an address that is public anyway
         assert path in {".", ".."} or answer.json is not None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*UPWARDS, "studio", "studio/", "studio/../../secret.txt", "sounds", "", "studio/%2e%2e"],
+)
+def test_no_spelling_of_a_result_deletes_anything_else(victim: Service, path: str) -> None:
+    expect_refused(victim.ask("DELETE", f"/api/v1/studio/results/{path}"))
+
+
+@pytest.mark.parametrize("note", [
+    {"dataset": "../../up"}, {"result": "../../secret.txt"}, {"result": "/etc/passwd"}, {"result": "a//b"}, {},
+    {"dataset": "a", "result": "b"}, {"result": ".hidden"}, {"dataset": "a/b"}, {"id": "another", "dataset": "a"},
+], ids=json.dumps)  # fmt: skip
+def test_no_note_in_the_trash_brings_anything_elsewhere(victim: Service, note: dict[str, str]) -> None:
+    place = victim.root / ".trash" / "00f"
+    (place / "result").mkdir(parents=True)
+    (place / "trashed.json").write_text(json.dumps({"id": "00f", "deleted_at": "2026-01-01", **note}))
+    try:
+        expect_refused(victim.ask("POST", "/api/v1/trash/00f/restore"), 404)
+        assert victim.get("/trash") == []
+    finally:
+        (place / "trashed.json").unlink()
+        for folder in (place / "result", place, place.parent):
+            folder.rmdir()
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [], [""], ["..."], ["a|b"], ["a\0b"], ["x" * 501], ["\ud800"], [["a"]], "One.", [1], None, ["a\x1b[31m"],
+        ["One."] * 5000,
+    ],
+    ids=lambda texts: ascii(texts)[:30],
+)  # fmt: skip
+def test_no_list_of_sentences_breaks_a_listing(victim: Service, texts: Any) -> None:
+    expect_refused(victim.ask("PUT", f"/api/v1/datasets/{DATASET}/prompts", {"texts": texts}), 400, 422)
+
+
+@pytest.mark.parametrize("text", ["", " ", "...", "a|b", "a\nb|c", "a\0b", "x" * 501, "\ud800", 5, None])
+def test_no_take_says_what_a_listing_cannot_hold(victim: Service, text: Any) -> None:
+    wanted = {"dataset": DATASET, "name": "take.webm", "size": 4, "purpose": "take", "text": text}
+    answer = victim.ask("POST", "/api/v1/uploads", wanted)
+    if (victim.root / ".uploads").exists():
+        (victim.root / ".uploads").rmdir()
+    expect_refused(answer, 400, 422)
 
 
 @pytest.mark.parametrize(
@@ -427,6 +488,11 @@ def locked(locked_service: Service) -> Service:
         "/",
         "/status",
         "/api/v1/studio",
+        "/api/v1/sentences",
+        "/api/v1/proposals",
+        f"/api/v1/datasets/{DATASET}/prompts",
+        f"/api/v1/datasets/{DATASET}/takes/take-0001",
+        f"/api/v1/datasets/{DATASET}/files/main/previews/0001.mp4",
         "/api/v1/studio/files/sounds/a.wav",
         "/api/v1/system/logs",
         "/api/v1/openapi.json",

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
+import json
+import struct
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from service import Service, serving
+from visitor import DESK, PHONE, visiting, widest
+
+from synctalk.media.audio import write_wav
 
 pytestmark = pytest.mark.browser
 MP4 = b"\0\0\0\x20ftypisom" + bytes(100)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("there is no browser")
-    with driver.sync_playwright() as playwright:
-        found = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-        )
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
@@ -35,30 +27,11 @@ def fresh(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
         yield found
 
 
-def is_complaint(message: Any) -> bool:
-    """Errors and warnings; that a request was refused is told to the visitor by the page itself."""
-    return message.type in {"error", "warning"} and not message.text.startswith("Failed to load resource")
-
-
-def widest(page: Any) -> float:
-    """How far to the right anything reaches that is not in a box of its own that scrolls."""
-    script = """Math.max(document.documentElement.scrollWidth, ...[...document.querySelectorAll("main *")]
-        .filter((each) => !each.closest("pre, .tall")).map((each) => each.getBoundingClientRect().right))"""
-    return float(page.evaluate(script))
-
-
 @pytest.fixture
 def page(browser: Any, fresh: Service) -> Iterator[Any]:
-    """A page on a phone; whatever the browser complains about fails the test, a violated policy among it."""
-    context = browser.new_context(viewport={"width": 375, "height": 700})
-    found = context.new_page()
-    complaints: list[str] = []
-    found.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
-    found.on("pageerror", lambda error: complaints.append(str(error)))
-    found.goto(f"http://127.0.0.1:{fresh.port}/")
-    yield found
-    context.close()
-    assert complaints == []
+    """A page on a phone."""
+    with visiting(browser, f"http://127.0.0.1:{fresh.port}/") as found:
+        yield found
 
 
 def test_first_visitor_finds_the_demo_and_makes_a_dataset_by_keyboard(
@@ -170,3 +143,175 @@ def test_row_of_a_listing_is_put_right_in_the_page(page: Any, fresh: Service) ->
     assert (folder / "recordings" / "metadata.csv").read_text() == "1|One.\n2|Two.\n"
     assert "<b>no</b>" in page.inner_text("main")
     assert widest(page) <= 375
+
+
+def test_failure_is_put_right_by_its_button(page: Any, fresh: Service) -> None:
+    fresh.post("/datasets", {"name": "too much"})
+    fresh.post("/datasets/too%20much/run", {"line": "drill", "epochs": 2, "settings": {"main.batch_size": 99}})
+    page.goto(f"http://127.0.0.1:{fresh.port}/#/d/too%20much")
+    page.wait_for_selector(".problem:has-text('Memory ran out')")
+    assert page.inner_text("#fix") == "Change settings"
+    page.click("#fix")
+    page.fill("[id='set-main.batch_size']", "4")
+    page.fill("[id='set-main.epochs']", "2")
+    page.click("#start")
+    page.wait_for_selector("h1 + .chip.done")
+    assert page.locator(".problem:visible").count() == 0
+    assert fresh.get("/datasets/too%20much")["request"]["options"]["settings"] == {
+        "main.batch_size": 4,
+        "main.epochs": 2,
+    }
+
+
+def test_queue_of_three_is_put_into_another_order(page: Any, fresh: Service) -> None:
+    for name in ("alpha", "beta", "gamma"):
+        fresh.post("/datasets", {"name": name})
+        fresh.post(f"/datasets/{name}/run", {"line": "drill", "epochs": 5000})
+    fresh.until(lambda: fresh.get("/queue")["under_way"])
+    page.goto(f"http://127.0.0.1:{fresh.port}/#/queue")
+    last = fresh.get("/queue")["waiting"][-1]
+    assert last["dataset"] == "gamma"
+    page.click(f"#up-{last['id']}")
+    page.wait_for_selector("section:has-text('Waits') tr:nth-child(1):has-text('gamma')")
+    assert [each["dataset"] for each in fresh.get("/queue")["waiting"]] == ["gamma", "beta"]
+    assert page.locator(":focus").get_attribute("id") == f"down-{last['id']}", "the keyboard stays with what it moves"
+    assert widest(page) <= 375
+    for request in fresh.get("/queue")["waiting"]:
+        page.click(f"#out-{request['id']}")
+        page.wait_for_selector(f"#out-{request['id']}", state="detached")
+    page.click("[id^=stop-]")
+    page.wait_for_selector("section:has-text('Runs now'):has-text('Nothing.')")
+
+
+def test_epochs_are_compared_side_by_side(page: Any, fresh: Service) -> None:
+    fresh.post("/datasets", {"name": "compared"})
+    folder = fresh.root / "checkpoint" / "compared" / "vits" / "previews"
+    folder.mkdir(parents=True)
+    for epoch in (1, 5, 9):
+        write_wav(folder / f"{epoch:04d}.wav", np.full(16_000, 0.1, dtype=np.float32), rate_hz=16_000)
+    page.goto(f"http://127.0.0.1:{fresh.port}/#/d/compared")
+    page.wait_for_selector("#epoch-vits-0")
+    assert [page.input_value(f"#epoch-vits-{side}") for side in (0, 1)] == ["1", "9"]
+    page.select_option("#epoch-vits-0", "5")
+    page.click("#together-vits")
+    players = "[...document.querySelectorAll('[aria-label^=vits]')]"
+    fresh.until(lambda: page.evaluate(f"{players}.filter((each) => each.currentTime > 0.1).length") == 2)
+    assert "0005.wav" in page.evaluate(f"{players}[0].src")
+    assert widest(page) <= 375
+
+
+def test_proposals_go_only_where_nothing_was_chosen(page: Any, fresh: Service) -> None:
+    fresh.post("/datasets", {"name": "proposed"})
+    (fresh.root / "dataset" / "proposed" / "source.mp4").write_bytes(MP4)
+    page.goto(f"http://127.0.0.1:{fresh.port}/#/d/proposed")
+    page.click("#settings summary")
+    page.fill("[id='set-main.batch_size']", "3")
+    page.click("#proposals summary")
+    page.click("#take-all")
+    fresh.until(lambda: page.input_value("[id='set-runtime.workers']") != "")
+    assert page.input_value("[id='set-main.batch_size']") == "3"
+    page.click("[id='take-main.batch_size']")
+    proposed = {each["setting"]: str(each["value"]) for each in fresh.get("/proposals?line=face&preset=draft")}
+    fresh.until(lambda: page.input_value("[id='set-main.batch_size']") == proposed["main.batch_size"])
+    assert widest(page) <= 375
+
+
+def test_result_is_deleted_and_brought_back_in_the_pages(page: Any, fresh: Service) -> None:
+    (fresh.root / "result").mkdir(exist_ok=True)
+    write_wav(fresh.root / "result" / "from a terminal.wav", np.full(16_000, 0.1, dtype=np.float32), rate_hz=16_000)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto(f"http://127.0.0.1:{fresh.port}/#/studio")
+    page.click("article:has-text('from a terminal.wav') button:has-text('Delete')")
+    page.wait_for_selector("article:has-text('from a terminal.wav')", state="detached")
+    page.goto(f"http://127.0.0.1:{fresh.port}/#/system")
+    page.click("tr:has-text('from a terminal.wav') button")
+    page.wait_for_selector("#toast:has-text('from a terminal.wav is back')")
+    assert (fresh.root / "result" / "from a terminal.wav").is_file()
+
+
+BAD_ROWS = {
+    12: ("0012|", "0012|Number twelve, said here."),
+    50: ("0049x|Number fifty, said here.", "0050|Number fifty, said here."),
+    99: ("0099|Costs 5 € and 7 %.", "0099|Number ninety-nine here."),
+    120: ("0120|Number|one hundred|twenty.", "0120|Number one twenty here."),
+    200: ("0199|Number two hundred here.", "0200|Number two hundred here."),
+}
+
+
+def lay_out_recordings(folder: Path, *, count: int) -> None:
+    """Short sounds, each another one, with a listing whose `BAD_ROWS` are wrong."""
+    folder.mkdir()
+    random = np.random.default_rng(5)
+    rows = []
+    for number in range(1, count + 1):
+        times = np.arange(int(1.2 * 16_000)) / 16_000
+        voice = np.sin(2 * np.pi * (100 + number) * times) * (1 + np.sin(2 * np.pi * 4 * times)) / 8
+        write_wav(folder / f"{number:04d}.wav", voice + random.normal(0, 1e-4, times.size), rate_hz=16_000)
+        rows.append(BAD_ROWS[number][0] if number in BAD_ROWS else f"{number:04d}|Number {number:04d} is said here.")
+    (folder / "metadata.csv").write_text("\n".join(rows) + "\n")
+
+
+def row_is(listing: Path, number: int, text: str) -> bool:
+    return listing.read_text().splitlines()[number - 1] == text
+
+
+def test_two_hundred_recordings_with_five_bad_rows_are_sent_reported_and_put_right(
+    browser: Any, tmp_path: Path
+) -> None:
+    lay_out_recordings(tmp_path / "set", count=200)
+    listing = tmp_path / "root" / "dataset" / "voice" / "recordings" / "metadata.csv"
+    with serving(tmp_path / "root") as service, visiting(browser, f"http://127.0.0.1:{service.port}/") as page:
+        page.set_default_timeout(90_000)
+        service.post("/datasets", {"name": "voice"})
+        page.goto(f"http://127.0.0.1:{service.port}/#/d/voice")
+        page.set_input_files("#folder", tmp_path / "set")
+        page.wait_for_selector("#upload-told:has-text('201 files are in place')")
+        prepare_again = {"line": "voice", "until": "prepare"}
+        service.post("/datasets/voice/run", prepare_again)
+        page.wait_for_selector("h2:has-text('Left out: 5 rows')")
+        told = page.inner_text("main")
+        for reason in (
+            "the text is empty",
+            "there is no such sound",
+            "signs that cannot be spoken",
+            "wrong number of columns",
+            "the sound was listed before",
+        ):
+            assert reason in told
+        assert widest(page) <= 375
+        for at, (number, (before, after)) in enumerate(BAD_ROWS.items()):
+            page.click(f"#edit-{at}")
+            page.wait_for_selector(f"label:has-text('line {number}') #row-text")
+            assert page.input_value("#row-text") == before
+            page.fill("#row-text", after)
+            page.click("#save-row")
+            service.until(partial(row_is, listing, number, after))
+        page.click("#recheck")
+        page.wait_for_selector("p:has-text('Nothing: every row is used.')")
+    report = json.loads((tmp_path / "root" / "dataset" / "voice" / "voice" / "clips.json").read_text())
+    assert len(report["clips"]) == 200
+
+
+def test_refused_file_of_many_does_not_hold_up_the_others(page: Any, fresh: Service, tmp_path: Path) -> None:
+    fresh.post("/datasets", {"name": "mixed"})
+    lay_out_recordings(tmp_path / "set", count=2)
+    (tmp_path / "set" / "0000.wav").write_bytes(b"this is no sound")
+    page.goto(f"http://127.0.0.1:{fresh.port}/#/d/mixed")
+    page.set_input_files("#folder", tmp_path / "set")
+    page.wait_for_selector("#upload-told:has-text('3 files are in place; left out: 0000.wav')")
+    assert len(list((fresh.root / "dataset" / "mixed" / "recordings").iterdir())) == 3
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_every_view_has_its_picture(browser: Any, fresh: Service, size: tuple[int, int], scheme: str) -> None:
+    if fresh.ask("GET", "/api/v1/datasets/pictured").status == 404:
+        fresh.post("/datasets", {"name": "pictured"})
+    with visiting(browser, f"http://127.0.0.1:{fresh.port}/", size=size, scheme=scheme) as page:
+        for view in ("#/", "#/d/pictured", "#/record/pictured", "#/film/pictured", "#/queue", "#/studio", "#/system"):
+            page.goto(f"http://127.0.0.1:{fresh.port}/{view}")
+            page.wait_for_selector("main .card:visible")
+            assert widest(page) <= size[0], view
+            picture = page.screenshot()
+            width, height = struct.unpack(">II", picture[16:24])
+            assert (width, height) == size

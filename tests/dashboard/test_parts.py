@@ -63,6 +63,61 @@ def test_patience_with_wrong_tokens_ends_and_comes_back() -> None:
     assert sessions.log_in("token", address="a")
 
 
+def test_session_outlives_a_server_but_not_its_own_end(tmp_path: Path) -> None:
+    clock, file = Clock(), tmp_path / "sessions" / "open.json"
+    first = Sessions("token", kept_in=file, clock=clock)
+    session_id = first.log_in("token", address="a")
+    assert session_id not in file.read_text()
+    clock.now += 3600
+    second = Sessions("another token", kept_in=file, clock=clock)
+    assert second.admits(session_id)
+    with pytest.raises(WrongTokenError):
+        second.log_in("token", address="a")
+    clock.now += 2 * 3600
+    assert not Sessions("a third", kept_in=file, clock=clock).admits(session_id)
+
+
+def test_who_logged_out_stays_out_after_a_restart(tmp_path: Path) -> None:
+    clock, file = Clock(), tmp_path / "open.json"
+    first = Sessions("token", kept_in=file, clock=clock)
+    gone, stays = (first.log_in("token", address="a") for _ in range(2))
+    first.log_out(gone)
+    second = Sessions("token", kept_in=file, clock=clock)
+    assert (second.admits(gone), second.admits(stays)) == (False, True)
+
+
+def test_last_use_of_a_session_is_noted_now_and_then(tmp_path: Path) -> None:
+    clock, file = Clock(), tmp_path / "open.json"
+    first = Sessions("token", kept_in=file, clock=clock)
+    session_id = first.log_in("token", address="a")
+    for _ in range(8):
+        clock.now += 1800
+        assert first.admits(session_id)
+    assert Sessions("token", kept_in=file, clock=clock).admits(session_id)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"{", b"null", b"[1]", b'[{"key": "zz", "begun": 1000, "last": 1000}]',
+        b'[{"key": "00", "begun": 1000, "last": 1000}]', b'[{"key": 5, "begun": 1000, "last": 1000}]',
+        b'[{"key": "' + b"0" * 64 + b'", "begun": 99999999, "last": 99999999}]', b"\xff" * 10,
+    ],
+)  # fmt: skip
+def test_notes_of_sessions_that_make_no_sense_open_nothing(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "open.json").write_bytes(content)
+    sessions = Sessions("token", kept_in=tmp_path / "open.json", clock=Clock())
+    assert not sessions._sessions
+    assert sessions.admits(sessions.log_in("token", address="a"))
+
+
+def test_server_without_a_token_leaves_the_sessions_of_another_alone(tmp_path: Path) -> None:
+    clock, file = Clock(), tmp_path / "open.json"
+    session_id = Sessions("token", kept_in=file, clock=clock).log_in("token", address="a")
+    Sessions("", kept_in=file, clock=clock).log_out(session_id)
+    assert Sessions("token", kept_in=file, clock=clock).admits(session_id)
+
+
 def test_many_addresses_together_have_no_more_patience_than_a_few() -> None:
     sessions = Sessions("token", clock=Clock())
     for number in range(30):

@@ -250,3 +250,26 @@ def test_older_addresses_answer_by_their_names(service: Service) -> None:
 def test_interface_documents_itself(service: Service) -> None:
     told = service.get("/openapi.json")
     assert {"/api/v1/datasets/{name}/run", "/api/v1/uploads", "/api/v1/events"} <= set(told["paths"])
+
+
+def test_visitor_stays_logged_in_over_a_killed_server_and_the_old_token_opens_nothing(tmp_path: Path) -> None:
+    with serving(tmp_path, "--token") as first:
+        opened = first.ask("POST", "/api/v1/session", {"token": first.token})
+        known = {"Cookie": opened.headers["set-cookie"].partition(";")[0]}
+        first.kill()
+    with serving(tmp_path, "--token") as second:
+        assert second.ask("GET", "/api/v1/datasets", headers=known).status == 200
+        assert second.ask("POST", "/api/v1/session", {"token": first.token}).status == 401
+        second.ask("DELETE", "/api/v1/session", headers=known)
+        second.kill()
+    with serving(tmp_path, "--token") as third:
+        assert third.ask("GET", "/api/v1/datasets", headers=known).status == 401
+
+
+def test_recording_is_allowed_to_our_own_pages_only(service: Service) -> None:
+    headers = service.ask("GET", "/").headers
+    assert {"camera=(self)", "microphone=(self)"} <= set(headers["permissions-policy"].split(", "))
+    policy = dict(part.strip().partition(" ")[::2] for part in headers["content-security-policy"].split(";"))
+    assert policy["media-src"] == "'self' blob:"
+    assert policy["script-src"] == "'self'"
+    assert policy["default-src"] == "'none'"

@@ -12,6 +12,8 @@ import pytest
 from service import Service, serving
 
 from synctalk.dashboard.jobs import Job, Speech, job_words
+from synctalk.dashboard.problems import ConflictError
+from synctalk.dashboard.trash import Trash
 
 WAV = b"RIFF\x24\0\0\0WAVEfmt " + bytes(30)
 SECRET = "the-secret-that-nobody-may-see"
@@ -143,6 +145,82 @@ def test_job_that_made_its_file_is_done_even_when_nobody_waited_for_it(tmp_path:
         request = next(each for each in second.get("/studio")["requests"] if each["id"] == asked["id"])
         made = next(each for each in second.get("/studio")["creations"] if each["id"] == asked["id"])
         assert request["ending"]["outcome"] == ("done" if made["files"] else "killed")
+
+
+def test_result_that_is_deleted_can_be_brought_back(trained: Service) -> None:
+    asked = trained.post("/studio/speak", {"dataset": "Зоя & co", "text": "Delete me."})
+    made = creation_of(trained, asked["id"])
+    key = made["files"][0]["key"]
+    trashed = trained.ask("DELETE", f"/api/v1/studio/results/studio/{asked['id']}").json
+    assert (trashed["result"], trashed["told"]) == (f"studio/{asked['id']}", "speak Зоя & co: Delete me.")
+    assert trained.ask("GET", f"/api/v1/studio/files/{quote(key)}").status == 404
+    assert trained.ask("DELETE", f"/api/v1/studio/results/studio/{asked['id']}").status == 404
+    assert trashed["id"] in [each["id"] for each in trained.get("/trash")]
+    trained.post(f"/trash/{trashed['id']}/restore", status=200)
+    assert creation_of(trained, asked["id"])["files"] == made["files"]
+    assert trained.ask("POST", f"/api/v1/trash/{trashed['id']}/restore").status == 404
+
+
+def test_file_from_a_terminal_is_deleted_and_comes_back_unless_its_name_is_taken(trained: Service) -> None:
+    path = trained.root / "result" / "речь 1.wav"
+    path.write_bytes(WAV)
+    trashed = trained.ask("DELETE", f"/api/v1/studio/results/{quote(path.name)}").json
+    assert not path.exists()
+    path.write_bytes(b"another")
+    assert trained.ask("POST", f"/api/v1/trash/{trashed['id']}/restore").status == 409
+    path.unlink()
+    trained.post(f"/trash/{trashed['id']}/restore", status=200)
+    assert path.read_bytes() == WAV
+    path.unlink()
+
+
+def test_what_is_needed_is_not_deleted(trained: Service) -> None:
+    slow = trained.post("/studio/speak", {"dataset": "Зоя & co", "text": "slowly"})
+    trained.until(lambda: trained.get("/queue")["under_way"])
+    assert trained.ask("DELETE", f"/api/v1/studio/results/studio/{slow['id']}").status == 409
+    (trained.root / "result" / "sounds").mkdir(exist_ok=True)
+    (trained.root / "result" / "sounds" / "needed.wav").write_bytes(WAV)
+    waits = trained.post("/studio/render", {"dataset": "Зоя & co", "sound": "sounds/needed.wav"})
+    assert trained.ask("DELETE", "/api/v1/studio/results/sounds/needed.wav").status == 409
+    for asked in (waits, slow):
+        trained.post(f"/queue/{asked['id']}/stop", status=200)
+        creation_of(trained, asked["id"])
+    assert trained.ask("DELETE", "/api/v1/studio/results/sounds/needed.wav").status == 200
+
+
+def test_name_that_could_not_be_brought_back_is_not_deleted(trained: Service) -> None:
+    path = trained.root / "result" / "a:b.wav"
+    path.write_bytes(WAV)
+    assert trained.ask("DELETE", f"/api/v1/studio/results/{quote(path.name)}").status == 422
+    assert path.read_bytes() == WAV
+    path.unlink()
+
+
+@pytest.mark.parametrize("place", ["link.wav", "sounds/link.wav", "studio/linked"])
+def test_no_link_is_deleted_or_followed(trained: Service, place: str) -> None:
+    link = trained.root / "result" / place
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(trained.root.parent if place.startswith("studio") else trained.root.parent / "secret.txt")
+    try:
+        assert trained.ask("DELETE", f"/api/v1/studio/results/{place}").status == 403
+        assert link.is_symlink()
+        assert (trained.root.parent / "secret.txt").read_text() == SECRET
+    finally:
+        link.unlink()
+
+
+def test_nothing_is_brought_back_through_a_link(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    (root / "result" / "sounds").mkdir(parents=True)
+    elsewhere.mkdir()
+    (root / "result" / "sounds" / "a.wav").write_bytes(WAV)
+    trash = Trash(root)
+    note = trash.put_result(root / "result" / "sounds" / "a.wav", told="")
+    (root / "result" / "sounds").rmdir()
+    (root / "result" / "sounds").symlink_to(elsewhere)
+    with pytest.raises(ConflictError, match="is a link"):
+        trash.restore(note.id)
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_talk_names_face_voice_and_a_text_that_no_other_user_can_read() -> None:

@@ -130,6 +130,59 @@ def test_tensorboard_that_asks_nobody_is_not_started_beside_pages_that_do(tmp_pa
     assert not (tmp_path / "note").exists()
 
 
+def test_tensorboard_of_an_earlier_server_is_not_shown_to_those_who_need_a_token(tmp_path: Path) -> None:
+    earlier = TensorBoard(tmp_path, tmp_path / "note", program=SLEEPER)
+    earlier.start()
+    guarded = TensorBoard(tmp_path, tmp_path / "note", program=SLEEPER, is_guarded=True)
+    view = guarded.look()
+    assert (view.is_running, view.url) == (True, "")
+    assert "asks nobody" in view.refusal
+    with pytest.raises(ForbiddenError, match="asks nobody"):
+        guarded.start()
+    assert not earlier.stop().is_running
+
+
+OPEN_TO_ALL = """import socket, sys, time
+port = int(next(word for word in sys.argv if word.startswith("--port=")).partition("=")[2])
+found = socket.socket(socket.{family})
+found.bind(("{address}", port))
+found.listen()
+time.sleep(60)"""
+
+
+@pytest.mark.parametrize(
+    ("family", "address", "is_kept_back"),
+    [
+        ("AF_INET", "127.0.0.1", False),
+        ("AF_INET", "0.0.0.0", True),
+        ("AF_INET6", "::1", False),
+        ("AF_INET6", "::", True),
+    ],
+)
+def test_tensorboard_that_listens_to_everybody_is_kept_back(
+    family: str, address: str, is_kept_back: bool, tmp_path: Path
+) -> None:
+    program = [sys.executable, "-c", OPEN_TO_ALL.format(family=family, address=address)]
+    tensorboard = TensorBoard(tmp_path, tmp_path / "note", program=program)
+    port = int(tensorboard.start().url.rstrip("/").rpartition(":")[2])
+    try:
+        end = time.monotonic() + 20
+        while not any(_listens(line, port) for table in TABLES for line in table.read_text().splitlines()):
+            assert time.monotonic() < end, "it never listened"
+            time.sleep(0.02)
+        assert bool(tensorboard.look().refusal) is is_kept_back
+        assert (tensorboard.look().url == "") is is_kept_back
+    finally:
+        tensorboard.stop()
+
+
+TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+
+
+def _listens(line: str, port: int) -> bool:
+    return f":{port:04X} " in line and " 0A " in line
+
+
 def test_caches_and_tensorboard_are_told(service: Service) -> None:
     assert [each["name"] for each in service.get("/system/caches")["caches"]] == [".cache", ".uploads"]
     assert set(service.post("/system/caches/clean", status=200)) == {"entries", "size"}

@@ -66,6 +66,7 @@ def test_syncnet_and_main_run_one_after_the_other(ask: Ask, caplog: pytest.LogCa
     assert {"best.pth", "epoch_0001.pth", "training_log.json", "loss_history.png", PREVIEW} <= {
         path.name for path in folder.iterdir()
     }
+    assert (folder / "previews" / "0001.mp4").read_bytes() == (folder / PREVIEW).read_bytes()
     facts = probe(folder / PREVIEW)
     assert facts.has_audio
     assert facts.duration_s == pytest.approx(0.4, abs=0.05)

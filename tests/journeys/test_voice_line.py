@@ -93,6 +93,8 @@ def results(place: Place, stage: str = "vits") -> dict[str, Any]:
     folder = place.checkpoint / stage
     log = json.loads((folder / "training_log.json").read_text())
     found["log"] = [{key: value for key, value in entry.items() if key != "timing"} for entry in log]
+    previews = sorted(folder.glob("previews/*"))
+    found["previews"] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in previews}
     for path in sorted(folder.glob("*.pth")):
         found[path.name] = digest_tensors(torch.load(path, weights_only=True))
     return found

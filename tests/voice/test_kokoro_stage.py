@@ -61,6 +61,7 @@ def test_the_stage_trains_speaks_and_leaves_a_voice(ask: Ask) -> None:
     assert {"best.pth", "epoch_0002.pth", "training_log.json", "loss_history.png", PREVIEW} <= {
         path.name for path in folder.iterdir()
     }
+    assert [path.name for path in sorted((folder / "previews").iterdir())] == ["0001.wav", "0002.wav"]
     preview = soundfile.info(folder / PREVIEW)
     assert preview.samplerate == RATE_HZ
     assert preview.frames > 0

@@ -65,6 +65,6 @@ def list_trash(desk: AtDesk) -> Response:
 
 
 @router.post("/trash/{trash_id}/restore")
-def restore_dataset(trash_id: str, desk: AtDesk) -> Response:
+def restore(trash_id: str, desk: AtDesk) -> Response:
     """Bring it back."""
     return answer(desk.trash.restore(trash_id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import msgspec
@@ -15,8 +16,10 @@ from synctalk.dashboard.launcher import ask_to_stop
 from synctalk.dashboard.logtail import read_tail
 from synctalk.dashboard.plan import explain
 from synctalk.dashboard.problems import ConflictError
+from synctalk.dashboard.proposal import Machine, propose
 from synctalk.dashboard.requests import DEMO_DATASET, Request, RunOptions, check_options, new_request
 from synctalk.dashboard.settings import describe_settings
+from synctalk.lines import find_line
 from synctalk.pipeline.stop_request import request_stop
 from synctalk.workspace import Workspace
 
@@ -137,6 +140,19 @@ def show_request_log(request_id: str, desk: AtDesk, offset: Annotated[int, Field
     """What its process printed, from a byte on; -1 means the end of it."""
     request = desk.queue.find(request_id)
     return answer(read_tail(desk.confinement, desk.launcher.log_file(request), offset=offset))
+
+
+@router.get("/proposals")
+def show_proposals(desk: AtDesk, line: _Word = "face", preset: _Word = "standard") -> Response:
+    """What would suit this machine: batches, loaders, number format. Nothing applies it but whoever asks for a run."""
+    find_line(line)
+    now = desk.system.history()[-1]
+    machine = Machine(
+        cards_bytes=[card.total_bytes for card in now.cards],
+        memory_bytes=now.memory_total_bytes,
+        cores=os.cpu_count() or 1,
+    )
+    return answer(propose(machine, line=line, preset=preset))
 
 
 @router.get("/settings")

@@ -120,6 +120,12 @@ def stop(request_id: str, desk: AtDesk) -> Response:
     return answer(request)
 
 
+@router.delete("/studio/results/{key:path}")
+def discard(key: str, desk: AtDesk) -> Response:
+    """Move something that was made or sent to the trash: `studio/ID`, `sounds/NAME`, or a file from a terminal."""
+    return answer(desk.studio.discard(key, desk.trash))
+
+
 @router.get("/studio/files/{key:path}", response_class=Response)
 def download(key: str, desk: AtDesk, wanted: Annotated[str | None, Header(alias="range")] = None) -> Response:
     """A file below `result/`, whole or in part."""

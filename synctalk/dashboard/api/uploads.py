@@ -21,6 +21,7 @@ from synctalk.dashboard.api.answers import AtDesk, StrictBody, answer
 from synctalk.dashboard.placement import Purpose
 from synctalk.dashboard.problems import ConflictError
 from synctalk.dashboard.security import CHUNK_BYTES
+from synctalk.dashboard.takes import LONGEST_SENTENCE
 
 router = APIRouter(tags=["uploads"])
 _PIECES_IN_MEMORY = asyncio.Semaphore(3)
@@ -35,6 +36,7 @@ class NewUpload(StrictBody):
     size: Annotated[int, Field(ge=0, le=1 << 53)]
     folder: Annotated[str, Field(max_length=1000)] = ""
     purpose: Purpose = "dataset"
+    text: Annotated[str, Field(max_length=4 * LONGEST_SENTENCE)] = ""
 
 
 class Finish(StrictBody):
@@ -48,7 +50,12 @@ class Finish(StrictBody):
 def begin(body: NewUpload, desk: AtDesk) -> Response:
     """Announce a file for a dataset."""
     upload = desk.uploads.begin(
-        desk.workspace(body.dataset), body.name, body.size, folder=body.folder, purpose=body.purpose
+        desk.workspace(body.dataset),
+        body.name,
+        body.size,
+        folder=body.folder,
+        purpose=body.purpose,
+        text=body.text,
     )
     return answer({**msgspec.structs.asdict(upload), "arrived": 0, "piece_bytes": CHUNK_BYTES}, status=201)
 

@@ -1,14 +1,17 @@
 // One dataset: what it is made of, how far it is, what it has learned, and what can be done with it.
 
-import { ask, datasetPath, filePath } from "/static/api.js";
+import { ask, datasetPath, filePath, Refusal } from "/static/api.js";
 import { drawHistory } from "/static/chart.js";
-import { attempt, h, swap, formatBytes, formatDuration, formatFigure } from "/static/dom.js";
+import { attempt, h, say, swap, formatBytes, formatDuration, formatFigure } from "/static/dom.js";
+import { drawEpochs } from "/static/epochs.js";
 import { chip } from "/static/list.js";
 import { startForm } from "/static/start.js";
 import { send } from "/static/upload.js";
 import { drawPreparation } from "/static/voice.js";
 
 const WANTED = /\.(wav|flac|mp3|ogg|opus|m4a|webm|csv|tsv|txt|textgrid)$/i;
+const MOST_TOLD = 20;
+const REFUSED = [409, 413, 415, 422];
 const LOG_EVERY_MS = 2000;
 
 export class DatasetView {
@@ -18,9 +21,11 @@ export class DatasetView {
     this.name = this.title = name;
     this.world = world;
     this.drawn = {};
-    this.parts = Object.fromEntries(["top", "trouble", "upload", "start", "stages", "preparation", "curves", "results", "log"].map((part) =>
+    this.parts = Object.fromEntries(["top", "trouble", "upload", "start", "stages", "preparation", "curves", "epochs", "results", "log"].map((part) =>
       [part, h("section", { class: part === "top" ? "row spread" : "card", hidden: true })]));
     this.element.append(...Object.values(this.parts));
+    // These outlive every drawing of their part: an upload goes on while the dataset fills up.
+    this.sending = { bar: h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Upload" }), told: h("p", { class: "soft after", id: "upload-told", role: "status", hidden: true }) };
     this.log = h("pre", { tabindex: 0, "aria-label": "Log" });
     this.parts.log.append(h("h2", {}, "Log"), this.log);
     this.timer = setInterval(() => this.readLog(), LOG_EVERY_MS);
@@ -42,7 +47,7 @@ export class DatasetView {
     this.dataset = dataset;
     this.renew("top", dataset, () => this.drawTop(dataset));
     this.renew("trouble", [dataset.trouble, dataset.notes], () => drawTrouble(dataset, (...words) => this.act(...words)));
-    this.renew("upload", [dataset.has_source, dataset.has_recordings], () => drawUpload(dataset));
+    this.renew("upload", [dataset.has_source, dataset.has_recordings], () => drawUpload(dataset, this.sending));
     this.renew("start", [["running", "waiting"].includes(dataset.status), dataset.line, dataset.has_source, dataset.has_recordings,
       dataset.stages.some((stage) => stage.status === "done")], () => drawStart(dataset));
     this.renew("stages", [dataset.stages, dataset.live], () => drawStages(dataset));
@@ -99,6 +104,11 @@ export class DatasetView {
       h("h2", {}, `What ${stage.name} learns`), h("div", { class: "charts" }, drawHistory(histories[at]))]).filter(Boolean);
     this.parts.curves.hidden = !curves.length;
     swap(this.parts.curves, curves.flat());
+    const epochs = drawEpochs(this.name, found);
+    this.parts.epochs.hidden = !epochs;
+    // Whoever compares is not interrupted by the end of an epoch.
+    const isPlaying = [...this.parts.epochs.querySelectorAll("video, audio")].some((each) => !each.paused);
+    if (epochs && !isPlaying) swap(this.parts.epochs, epochs.flat());
     this.parts.results.hidden = !found.length;
     swap(this.parts.results, drawResults(this.name, found));
     const preparation = await drawPreparation(this.dataset, keys);
@@ -149,9 +159,7 @@ function focusOn(id) {
   element?.focus();
 }
 
-function drawUpload(dataset) {
-  const bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Upload" });
-  const told = h("p", { class: "soft", role: "status" });
+function drawUpload(dataset, { bar, told }) {
   const input = h("input", { type: "file", id: "files", multiple: true, accept: "video/*,audio/*,.zip,.csv,.tsv,.txt,.TextGrid,.mkv" });
   const folder = h("input", { type: "file", id: "folder", webkitdirectory: true });
   const replace = h("input", { type: "checkbox", id: "replace" });
@@ -163,13 +171,19 @@ function drawUpload(dataset) {
       const parts = (file.webkitRelativePath || file.name).split("/").slice(file.webkitRelativePath ? 1 : 0, -1);
       if (file.webkitRelativePath && (file.name.startsWith(".") || !WANTED.test(file.name))) { leftOut.push(file.name); continue; }
       const place = file.webkitRelativePath ? { purpose: "recording", folder: parts.join("/") } : { replace: replace.checked };
-      bar.hidden = false;
+      bar.hidden = told.hidden = false;
       told.textContent = `${file.name} (${at + 1} of ${files.length}, ${formatBytes(file.size)})`;
-      const placed = await attempt(() => send(dataset.name, file, (share) => { bar.value = share; }, place));
-      if (!placed) break;
-      count += placed.files.length;
-      leftOut.push(...placed.left_out);
-      told.textContent = `${count} ${count === 1 ? "file is" : "files are"} in place${leftOut.length ? `; left out: ${leftOut.slice(0, 20).join("; ")}` : ""}`;
+      try {
+        const placed = await send(dataset.name, file, (share) => { bar.value = share; }, place);
+        count += placed.files.length;
+        leftOut.push(...placed.left_out);
+      } catch (error) {
+        // A file that was refused is named with the reason; where the server is gone, or the disk full, the rest must wait.
+        if (!(error instanceof Refusal) || !REFUSED.includes(error.status)) { say(error.message || "The server does not answer"); break; }
+        leftOut.push(`${file.name}: ${error.message}`);
+        told.textContent = sayPlaced(count, leftOut);
+      }
+      told.textContent = sayPlaced(count, leftOut);
     }
     bar.hidden = true;
   };
@@ -181,8 +195,16 @@ function drawUpload(dataset) {
   drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
   drop.addEventListener("dragleave", () => drop.classList.remove("over"));
   drop.addEventListener("drop", (event) => { event.preventDefault(); drop.classList.remove("over"); take(event.dataTransfer.files); });
-  const content = [drop, bar, told];
-  return dataset.has_source || dataset.has_recordings ? h("details", {}, h("summary", {}, "Recordings"), content) : [h("h2", {}, "1. Recording"), ...content];
+  const place = encodeURIComponent(dataset.name);
+  const booth = h("p", { class: "row after" }, "Or record here: ", h("a", { class: "button small", id: "record-voice", href: `#/record/${place}` }, "a voice, sentence by sentence"),
+    h("a", { class: "button small", id: "record-face", href: `#/film/${place}` }, "a face, with the camera"));
+  const content = [drop, booth];
+  return [...(dataset.has_source || dataset.has_recordings ? [h("details", {}, h("summary", {}, "Recordings"), content)] : [h("h2", {}, "1. Recording"), ...content]), bar, told];
+}
+
+function sayPlaced(count, leftOut) {
+  const rest = leftOut.length > MOST_TOLD ? `; and ${leftOut.length - MOST_TOLD} more` : "";
+  return `${count} ${count === 1 ? "file is" : "files are"} in place${leftOut.length ? `; left out: ${leftOut.slice(0, MOST_TOLD).join("; ")}${rest}` : ""}`;
 }
 
 function drawStart(dataset) {

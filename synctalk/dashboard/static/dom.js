@@ -19,11 +19,15 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** Replace what an element holds; the keyboard's focus stays on the element with the same id. */
+/**
+ * Replace what an element holds; the keyboard's focus stays on the element with the same id, or goes to what can be
+ * pressed beside it when that cannot be pressed any more.
+ */
 export function swap(element, ...children) {
   const focused = element.contains(document.activeElement) ? document.activeElement.id : "";
   element.replaceChildren(...children.flat(Infinity).filter((child) => child));
-  if (focused) document.getElementById(focused)?.focus();
+  const again = focused ? document.getElementById(focused) : null;
+  (again?.disabled ? again.parentElement.querySelector("button:enabled") : again)?.focus();
 }
 
 let toastTimer = 0;

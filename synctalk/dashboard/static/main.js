@@ -3,10 +3,12 @@
 import { ask } from "/static/api.js";
 import { attempt } from "/static/dom.js";
 import { DatasetView } from "/static/dataset.js";
+import { FilmView } from "/static/film.js";
 import { ListView } from "/static/list.js";
 import { QueueView } from "/static/queue.js";
 import { StudioView } from "/static/studio.js";
 import { SystemView } from "/static/system.js";
+import { TakesView } from "/static/takes.js";
 
 /** What the server told last; views only read it. */
 const world = { datasets: new Map(), queue: [], isKnown: false };
@@ -16,6 +18,8 @@ let view = null;
 function choose() {
   const [place, name] = location.hash.replace(/^#\/?/, "").split("/");
   if (place === "d" && name) return new DatasetView(decodeURIComponent(name), world);
+  if (place === "record" && name) return new TakesView(decodeURIComponent(name));
+  if (place === "film" && name) return new FilmView(decodeURIComponent(name));
   if (place === "studio") return new StudioView(world);
   if (place === "queue") return new QueueView(world);
   return place === "system" ? new SystemView(world) : new ListView(world);
@@ -27,7 +31,7 @@ function show() {
   main.replaceChildren(view.element);
   document.title = `${view.title} – synctalk`;
   for (const link of document.querySelectorAll("nav a")) {
-    const isHere = link.getAttribute("href") === (location.hash || "#/") || (link.hash === "#/" && location.hash.startsWith("#/d/"));
+    const isHere = link.getAttribute("href") === (location.hash || "#/") || (link.hash === "#/" && /^#\/(d|record|film)\//.test(location.hash));
     link.toggleAttribute("aria-current", isHere);
   }
   if (world.isKnown) view.update();

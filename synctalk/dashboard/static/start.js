@@ -15,7 +15,11 @@ export function startForm(dataset) {
   const form = h("form", {});
   const advanced = h("details", { id: "settings" }, h("summary", {}, "All settings"));
   const plan = h("div", { role: "status" });
-  advanced.addEventListener("toggle", () => { if (advanced.childElementCount === 1) fillSettings(advanced, form.elements.line?.value ?? dataset.line); });
+  const proposals = h("details", { id: "proposals" }, h("summary", {}, "What suits this machine"));
+  const propose = () => { if (proposals.open) fillProposals(proposals, form, advanced, dataset); };
+  proposals.addEventListener("toggle", propose);
+  form.addEventListener("change", (event) => { if (["line", "preset"].includes(event.target.name)) propose(); });
+  advanced.addEventListener("toggle", () => { if (advanced.open) fillSettings(advanced, form.elements.line?.value ?? dataset.line); });
   form.append(...[
     dataset.has_recordings && h("label", {}, "What shall be made of it", h("select", { name: "line", id: "line", onchange: () => { advanced.open = false; advanced.replaceChildren(advanced.firstChild); } },
       Object.entries(LINES).filter(([name]) => name !== "face" || dataset.has_source).map(([name, told]) =>
@@ -25,6 +29,7 @@ export function startForm(dataset) {
         h("span", {}, h("strong", {}, name), h("br"), h("span", { class: "soft" }, told))))),
     h("label", {}, "If something is there already",
       h("select", { name: "force" }, Object.entries(FORCES).map(([value, told]) => h("option", { value }, told)))),
+    proposals,
     advanced,
     h("div", { class: "row" },
       h("button", { class: "primary", id: "start" }, "Train"),
@@ -64,8 +69,9 @@ const STRANGE = {
 };
 
 async function fillSettings(place, line) {
+  if (place.childElementCount > 1) return;
   const settings = await attempt(() => ask("GET", "/settings"));
-  if (!settings) return;
+  if (!settings || place.childElementCount > 1) return;
   const own = settings.filter((setting) => !(STRANGE[line] ?? []).includes(setting.name.split(".")[0]));
   place.append(h("fieldset", {}, own.map((setting) => {
     const values = Object.entries(setting.presets).map(([name, value]) => [name, value === "" ? "none" : value]);
@@ -81,4 +87,28 @@ async function fillSettings(place, line) {
       setting.most !== null && setting.most < 1e9 && `to ${setting.most}`].filter(Boolean).join(" ");
     return h("label", {}, setting.name, input, h("span", { class: "soft" }, [limits, defaults].filter(Boolean).join("; ")));
   })));
+}
+
+/** Proposals beside what the preset says; only what somebody takes over goes into the form. */
+async function fillProposals(place, form, advanced, dataset) {
+  const told = new FormData(form);
+  const line = told.get("line") ?? dataset.line;
+  const query = new URLSearchParams({ line, preset: told.get("preset") });
+  const proposals = await attempt(() => ask("GET", `/proposals?${query}`));
+  if (!proposals) return;
+  const take = async (chosen, { isAsked }) => {
+    await fillSettings(advanced, line);
+    for (const { setting, value } of chosen) {
+      const input = document.getElementById(`set-${setting}`);
+      // What a person has chosen already gives way only where that very setting is asked for.
+      if (input && (isAsked || input.value === "")) input.value = value;
+    }
+    advanced.open = true;
+  };
+  place.replaceChildren(place.firstChild, h("p", { class: "soft" }, "Nothing of this is used unless you take it over. Another batch changes speed, and a little what is learned."),
+    h("table", { class: "findings" }, proposals.map((each) => h("tr", {},
+      h("td", {}, each.setting), h("td", {}, h("strong", {}, String(each.value)), h("span", { class: "soft" }, each.value === each.usual ? " as the preset says" : ` instead of ${each.usual === -1 ? "automatic" : each.usual}`)),
+      h("td", { class: "soft" }, each.reason),
+      h("td", {}, h("button", { type: "button", class: "small", id: `take-${each.setting}`, onclick: () => take([each], { isAsked: true }) }, "Use"))))),
+    h("button", { type: "button", class: "small after", id: "take-all", onclick: () => take(proposals, { isAsked: false }) }, "Use all where nothing is chosen"));
 }

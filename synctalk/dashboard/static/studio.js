@@ -186,7 +186,16 @@ export class StudioView {
       provenance?.job.text && h("blockquote", {}, shortened(provenance.job.text)),
       h("p", { class: "soft" }, originOf(each)),
       h("div", { class: "row" }, each.files.map((file) => h("a", { class: "button small", href: `${resultPath(file)}`, download: nameOf(file) }, `${nameOf(file)} (${formatBytes(file.size)})`))),
-      canCompare && h("label", { class: "row" }, box, "compare"));
+      h("div", { class: "row spread" }, canCompare ? h("label", { class: "row" }, box, "compare") : h("span"),
+        h("button", { class: "small danger", id: `delete-${idOf(each)}`, onclick: () => this.remove(each) }, "Delete")));
+  }
+
+  async remove(each) {
+    if (!window.confirm(`Delete ${titleOf(each)}? It can be brought back under System.`)) return;
+    const key = each.id ? `studio/${each.id}` : each.files[0].key;
+    if (!await attempt(() => ask("DELETE", `/studio/results/${key.split("/").map(encodeURIComponent).join("/")}`), "It is deleted; System brings it back")) return;
+    this.chosen.delete(idOf(each));
+    this.read();
   }
 }
 

@@ -77,7 +77,8 @@ export class SystemView {
     if (!told) return;
     const act = async (word) => this.showTensorBoard(await attempt(() => ask("POST", `/system/tensorboard/${word}`)) ?? told);
     swap(this.parts.tensorboard, h("h2", {}, "TensorBoard"),
-      told.is_running && h("p", {}, "It runs at ", h("a", { href: told.url, target: "_blank", rel: "noreferrer" }, told.url)),
+      told.refusal && h("p", { class: "warning" }, `It runs, but it is not shown here: ${told.refusal}. Stop it, or reach it as whoever started it meant.`),
+      told.is_running && told.url && h("p", {}, "It runs at ", h("a", { href: told.url, target: "_blank", rel: "noreferrer" }, told.url)),
       !told.is_available && h("p", { class: "soft" }, "It is not installed. Every curve is on the page of its dataset; who wants more: pip install 'synctalk[track]'"),
       told.is_available && !told.is_running && h("p", { class: "soft" }, told.has_curves ? "Trainings have written curves for it." : "No training has written anything for it yet."),
       told.is_available && h("button", { class: "small", id: "tensorboard", onclick: () => act(told.is_running ? "stop" : "start") }, told.is_running ? "Stop" : "Start"));
@@ -86,9 +87,9 @@ export class SystemView {
   async readTrash() {
     const trash = await attempt(() => ask("GET", "/trash"));
     swap(this.parts.trash, h("h2", {}, "Deleted"), trash?.length ? h("table", {}, trash.map((each) => h("tr", {},
-      h("td", {}, each.dataset), h("td", { class: "soft" }, each.deleted_at),
+      h("td", {}, each.dataset || each.told || each.result), h("td", { class: "soft" }, each.dataset ? "dataset" : "result"), h("td", { class: "soft" }, new Date(each.deleted_at).toLocaleString()),
       h("td", {}, h("button", { class: "small", id: `back-${each.id}`, onclick: async () => {
-        await attempt(() => ask("POST", `/trash/${each.id}/restore`), `${each.dataset} is back`);
+        await attempt(() => ask("POST", `/trash/${each.id}/restore`), `${each.dataset || each.told || each.result} is back`);
         this.readTrash();
       } }, "Bring back"))))) : h("p", { class: "soft" }, "Nothing."));
   }

@@ -1,0 +1,53 @@
+"""Somebody in front of a real browser: opened once, and what it complains about."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+PHONE = (375, 700)
+DESK = (1180, 900)
+
+
+@contextlib.contextmanager
+def browsing(driver: Any, *options: str) -> Iterator[Any]:
+    """Chromium with more options than usual; skips the test where there is none."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("there is no browser")
+    usual = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+    found = driver.chromium.launch(executable_path=program, args=[*usual, *options])
+    yield found
+    found.close()
+
+
+@contextlib.contextmanager
+def visiting(browser: Any, address: str, *, size: tuple[int, int] = PHONE, scheme: str = "light") -> Iterator[Any]:
+    """A page of its own; whatever the browser complains about fails the test, a violated policy among it."""
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, accept_downloads=True
+    )
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(address)
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def is_complaint(message: Any) -> bool:
+    """Errors and warnings; that a request was refused is told to the visitor by the page itself."""
+    return message.type in {"error", "warning"} and not message.text.startswith("Failed to load resource")
+
+
+def widest(page: Any) -> float:
+    """How far to the right anything reaches that is not in a box of its own that scrolls."""
+    script = """Math.max(document.documentElement.scrollWidth, ...[...document.querySelectorAll("main *")]
+        .filter((each) => !each.closest("pre, .tall")).map((each) => each.getBoundingClientRect().right))"""
+    return float(page.evaluate(script))
