@@ -20,13 +20,14 @@ from torch import Tensor, nn
 
 from synctalk import files
 from synctalk.config import MainSettings, RuntimeSettings, Settings, SyncnetSettings, as_facts
+from synctalk.outcome import Outcome
 from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.runner import Order
-from synctalk.pipeline.stage import Outcome, Stage, StageContext, StageResult
+from synctalk.pipeline.stage import Stage, StageContext, StageResult
 from synctalk.state import Best
 from synctalk.training.checkpoint import load_checkpoint
 from synctalk.training.engine import Engine
-from synctalk.training.plan import FitOutcome, Plan
+from synctalk.training.plan import Plan
 from synctalk.training.recipe import Batch, Losses, Metric, Recipe, Update
 from synctalk.training.store import BEST
 from synctalk.workspace import Workspace
@@ -123,7 +124,7 @@ def _train(context: StageContext, stage: str, recipe: Callable[[], Recipe]) -> S
         progress=context.progress,
     )
     outcome = engine.fit()
-    return StageResult(Outcome.FINISHED if outcome is FitOutcome.FINISHED else Outcome.INTERRUPTED)
+    return StageResult(Outcome.FINISHED if outcome is Outcome.FINISHED else Outcome.INTERRUPTED)
 
 
 def _noting(stage: str, journal: Callable[..., None]) -> Callable[..., None]:

@@ -7,9 +7,10 @@ from pathlib import Path
 from synctalk.config import load_settings
 from synctalk.diskwait import DiskWait
 from synctalk.lines import FACE
+from synctalk.outcome import Outcome
 from synctalk.pipeline.freshness import Judge, Wishes, describe_outputs, take_fingerprint
 from synctalk.pipeline.recorder import Recorder
-from synctalk.pipeline.stage import Outcome, StageResult
+from synctalk.pipeline.stage import StageResult
 from synctalk.pipeline.stat_cache import StatCache
 from synctalk.state import Fingerprint
 from synctalk.workspace import Workspace

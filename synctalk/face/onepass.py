@@ -23,7 +23,7 @@ from synctalk.face.readahead import read_ahead
 from synctalk.face.survey import SIGHT, Image, Observer, Sights
 from synctalk.face.unfinished import CROPS, Segment, Unfinished
 from synctalk.media.video import FrameReader
-from synctalk.pipeline.stage import Outcome
+from synctalk.outcome import Outcome
 from synctalk.progress import Progress
 
 _READ_AHEAD = 4

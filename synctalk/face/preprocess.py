@@ -50,7 +50,8 @@ from synctalk.media.landmarks import POINTS, networks_version
 from synctalk.media.mel import mel_spectrogram
 from synctalk.media.verdict import Verdict
 from synctalk.media.video import FrameReader
-from synctalk.pipeline.stage import Outcome, StageContext, StageResult
+from synctalk.outcome import Outcome
+from synctalk.pipeline.stage import StageContext, StageResult
 
 _log = get_logger(__name__)
 

@@ -6,7 +6,7 @@ Each opens the prepared recording, builds data, network and recipe, lets the eng
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,13 @@ from synctalk.face.recording import open_recording
 from synctalk.face.syncnet import SyncNet
 from synctalk.face.syncnet_recipe import ACCURACY, MODEL, SyncRecipe
 from synctalk.log import get_logger
-from synctalk.pipeline.stage import Outcome, StageContext, StageResult
+from synctalk.outcome import Outcome
+from synctalk.pipeline.stage import StageContext, StageResult
 from synctalk.training.checkpoint import Checkpoint, load_checkpoint
 from synctalk.training.engine import Engine
 from synctalk.training.pace import fit_into_hours
-from synctalk.training.plan import FitOutcome, Plan
+from synctalk.training.plan import Plan
 from synctalk.training.previews import keep_preview
-from synctalk.training.recipe import Recipe, TrainingData
 from synctalk.training.store import BEST
 
 PREVIEW = "preview.mp4"
@@ -66,9 +66,9 @@ def train_syncnet(context: StageContext) -> StageResult:
     if settings.initial:
         _start_from(network, Path(settings.initial))
     data = [SyncClips(recording, is_held_out=is_held_out) for is_held_out in (False, True)]
-    engine = _engine(context, plan, SyncRecipe(network, settings), data)
+    engine = Engine.of_stage(context, plan, SyncRecipe(network, settings), data)
     outcome = engine.fit()
-    return StageResult(_as_outcome(outcome), {**engine.best_figures, **offset})
+    return StageResult(outcome, {**engine.best_figures, **offset})
 
 
 def train_main(context: StageContext) -> StageResult:
@@ -103,13 +103,12 @@ def train_main(context: StageContext) -> StageResult:
         should_stop=context.should_stop,
     )
     recipe = make_recipe(network)
-    engine = _engine(context, plan, recipe, data)
-    engine.after_epoch = _after_epoch(context, recipe)
+    engine = Engine.of_stage(context, plan, recipe, data, after_epoch=_after_epoch(context, recipe))
     outcome = engine.fit()
     figures = engine.best_figures
-    if outcome is FitOutcome.FINISHED:
+    if outcome is Outcome.FINISHED:
         _warn_of_deafness(figures)
-    return StageResult(_as_outcome(outcome), {**figures, "sync_term": judge is not None})
+    return StageResult(outcome, {**figures, "sync_term": judge is not None})
 
 
 def find_judge(folder: Path, settings: MainSettings, *, held_out_frames: int) -> SyncNet | None:
@@ -153,23 +152,6 @@ def find_judge(folder: Path, settings: MainSettings, *, held_out_frames: int) ->
         settings.sync_weight,
     )
     return SyncNet.from_state(checkpoint.averaged_models[MODEL])
-
-
-def _engine(context: StageContext, plan: Plan, recipe: Recipe, data: Sequence[TrainingData]) -> Engine:
-    train_data, valid_data = data
-    return Engine(
-        plan=plan,
-        recipe=recipe,
-        train_data=train_data,
-        valid_data=valid_data,
-        should_stop=context.should_stop,
-        journal=context.journal,
-        progress=context.progress,
-    )
-
-
-def _as_outcome(outcome: FitOutcome) -> Outcome:
-    return Outcome.FINISHED if outcome is FitOutcome.FINISHED else Outcome.INTERRUPTED
 
 
 def describe_offset(openings: NDArray[np.float64], mel: NDArray[np.float32]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from synctalk.face.provenance import provenance, stamp
 from synctalk.log import get_logger
 from synctalk.media.audio import read_audio, require_audio
 from synctalk.media.encode import VideoWriter
-from synctalk.pipeline.stage import Outcome
+from synctalk.outcome import Outcome
 from synctalk.progress import Progress
 from synctalk.workspace import Workspace
 

@@ -22,9 +22,10 @@ from synctalk.digest import DIGEST, decode_with_digest, encode_with_digest
 from synctalk.diskwait import DiskWait
 from synctalk.errors import SuspendedError, SynctalkError
 from synctalk.log import get_logger, logging_to
+from synctalk.outcome import Outcome
 from synctalk.pipeline.freshness import FORCED, Decision, Verdict
 from synctalk.pipeline.graph import StageGraph
-from synctalk.pipeline.stage import Journal, Outcome, Stage, StageResult
+from synctalk.pipeline.stage import Journal, Stage, StageResult
 from synctalk.process import own_command
 from synctalk.state import (
     CHECKPOINT_HISTORY,

@@ -25,11 +25,12 @@ from synctalk.diskwait import DiskWait
 from synctalk.errors import ExitCode, StageError, StoppedError
 from synctalk.lock import DatasetLock
 from synctalk.log import get_logger, logging_to
+from synctalk.outcome import Outcome
 from synctalk.pipeline.freshness import Decision, Judge, Verdict, Wishes, describe_outputs, digest_of, take_fingerprint
 from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.interruption import StopFlag
 from synctalk.pipeline.recorder import Recorder
-from synctalk.pipeline.stage import Outcome, Stage, StageContext, StageResult
+from synctalk.pipeline.stage import Stage, StageContext, StageResult
 from synctalk.pipeline.stat_cache import StatCache
 from synctalk.progress import Progress, format_duration
 from synctalk.state import Fingerprint, Output, Record

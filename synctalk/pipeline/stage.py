@@ -5,21 +5,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
 
 from synctalk.config import Settings
+from synctalk.outcome import Outcome
 from synctalk.progress import Progress
 from synctalk.state import Best
 from synctalk.workspace import Workspace
-
-
-class Outcome(Enum):
-    """How a stage ended when it did not raise."""
-
-    FINISHED = "finished"
-    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from synctalk.diskwait import DiskWait
 from synctalk.errors import InputError
 from synctalk.faults import crash_point, poison_at
 from synctalk.log import get_logger
+from synctalk.outcome import Outcome
 from synctalk.progress import Progress
 from synctalk.state import Best
 from synctalk.training.afterepoch import AfterEpoch
@@ -46,7 +47,7 @@ from synctalk.training.loader import Loader
 from synctalk.training.memory import MicroBatches
 from synctalk.training.memory_guard import guard_of
 from synctalk.training.observers import Observers
-from synctalk.training.plan import FitOutcome, Journal, Plan
+from synctalk.training.plan import Asked, Journal, Plan
 from synctalk.training.recipe import Batch, Recipe, TrainingData
 from synctalk.training.resume import check_fit, restore_best, say_where
 from synctalk.training.sampler import Draw, Sampler, split_evenly
@@ -144,7 +145,44 @@ class Engine:
         """How many steps an epoch has."""
         return len(self._cuts) - 1
 
-    def fit(self) -> FitOutcome:
+    @classmethod
+    def of_stage(
+        cls,
+        asked: Asked,
+        plan: Plan,
+        recipe: Recipe,
+        data: Sequence[TrainingData],
+        *,
+        lengths: Sequence[int] = (),
+        after_epoch: Callable[[int], None] | None = None,
+    ) -> Engine:
+        """The engine of one training stage.
+
+        Args:
+            asked: What the stage's work is called with.
+            plan: What is asked.
+            recipe: The maths.
+            data: To learn from, and held out.
+            lengths: See the attributes, as the next.
+            after_epoch: Likewise.
+
+        Raises:
+            InputError: There is nothing to learn from, or this machine lacks the device.
+        """
+        train_data, valid_data = data
+        return cls(
+            plan=plan,
+            recipe=recipe,
+            train_data=train_data,
+            valid_data=valid_data,
+            should_stop=asked.should_stop,
+            journal=asked.journal,
+            progress=asked.progress,
+            lengths=lengths,
+            after_epoch=after_epoch,
+        )
+
+    def fit(self) -> Outcome:
         """Train until the target is reached or somebody asks to stop.
 
         Raises:
@@ -171,7 +209,7 @@ class Engine:
             self._memory.end()
             self._observers.close()
             self.progress.end()
-        return FitOutcome.FINISHED
+        return Outcome.FINISHED
 
     def _advance(self) -> bool:
         """One epoch further, or back to where the numbers were right; False when asked to stop."""
@@ -290,7 +328,7 @@ class Engine:
     def _tell_snapshot(self, facts: Facts) -> None:
         self.journal(epochs=facts.epoch, step=facts.step, best=self.best)
 
-    def _interrupted(self) -> FitOutcome:
+    def _interrupted(self) -> Outcome:
         where = self._ledger.describe_position(self.steps_per_epoch)
         _log.info("%s stopped at %s; run it again to go on", self.plan.stage, where)
-        return FitOutcome.INTERRUPTED
+        return Outcome.INTERRUPTED

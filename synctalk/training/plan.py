@@ -1,27 +1,20 @@
-"""What a training is asked to do, how it tells what it did, and how it can end. Plain data."""
+"""What a training is asked to do, how it tells what it did. Plain data."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
 from synctalk.config import Settings
+from synctalk.progress import Progress
 from synctalk.state import Best
 from synctalk.training.sampler import seed_for, seed_generators
 from synctalk.training.schedule import learning_rate
 from synctalk.workspace import Workspace
-
-
-class FitOutcome(Enum):
-    """How `Engine.fit` ended when it did not raise."""
-
-    FINISHED = "finished"
-    INTERRUPTED = "interrupted"
 
 
 class Journal(Protocol):
@@ -60,7 +53,7 @@ class TrainingSettings(Protocol):
 
 
 class Asked(Protocol):
-    """What the work of a stage is called with, as far as a plan needs it."""
+    """What the work of a stage is called with, as far as a training needs it."""
 
     @property
     def workspace(self) -> Workspace:
@@ -77,6 +70,18 @@ class Asked(Protocol):
     @property
     def generation(self) -> int:
         """Raised when the training is to start over."""
+
+    @property
+    def should_stop(self) -> Callable[[], bool]:
+        """True once somebody asked to stop."""
+
+    @property
+    def journal(self) -> Journal:
+        """Called after each commit."""
+
+    @property
+    def progress(self) -> Progress:
+        """The bar."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,8 @@ import msgspec
 from synctalk import files
 from synctalk.errors import InputError, StoppedError
 from synctalk.log import get_logger
-from synctalk.pipeline.stage import Outcome, StageContext, StageResult
+from synctalk.outcome import Outcome
+from synctalk.pipeline.stage import StageContext, StageResult
 from synctalk.voice.admission import Screen
 from synctalk.voice.corpus import AUDIO, CLIPS, Clip, Corpus, open_corpus, sound_hash, write_corpus
 from synctalk.voice.correction_store import read_corrections

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from synctalk import files
-from synctalk.pipeline.stage import Outcome, StageContext, StageResult
+from synctalk.outcome import Outcome
+from synctalk.pipeline.stage import StageContext, StageResult
 from synctalk.voice.export import ExportOrder, export_voice
 from synctalk.voice.trained import load_trained_voice
 

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from transformers import VitsModel
 
 from synctalk.errors import InputError
-from synctalk.pipeline.stage import Outcome, StageContext, StageResult
+from synctalk.outcome import Outcome
+from synctalk.pipeline.stage import StageContext, StageResult
 from synctalk.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from synctalk.training.engine import Engine
-from synctalk.training.plan import FitOutcome, Plan
+from synctalk.training.plan import Plan
 from synctalk.voice.corpus import Corpus, open_corpus
 from synctalk.voice.discriminator import Discriminator
 from synctalk.voice.feedback_data import ReplayedClips, without_corrected
@@ -88,19 +89,16 @@ def train_feedback(context: StageContext) -> StageResult:
     plan.seed_weights()
     recomputes = context.settings.runtime.gradient_checkpointing == "on"
     recipe = VitsRecipe(*start.build(), context.settings.vits, rate_hz=clips.corpus.rate_hz, recomputes=recomputes)
-    engine = Engine(
-        plan=plan,
-        recipe=recipe,
-        train_data=train,
-        valid_data=VitsClips(clips.corpus, clips.samples, spelling, is_held_out=True),
-        should_stop=context.should_stop,
-        journal=context.journal,
-        progress=context.progress,
+    engine = Engine.of_stage(
+        context,
+        plan,
+        recipe,
+        (train, VitsClips(clips.corpus, clips.samples, spelling, is_held_out=True)),
         after_epoch=speaking_preview(context, STAGE, start.facts, recipe.generator),
     )
     outcome = engine.fit()
     summary = {"corrections": len(clips.corrections.clips), "replayed": train.replayed, **engine.best_figures}
-    if outcome is not FitOutcome.FINISHED:
+    if outcome is not Outcome.FINISHED:
         return StageResult(Outcome.INTERRUPTED, summary)
     _write_candidate(plan.folder, epoch=engine.history[-1]["epoch"])
     return StageResult(Outcome.FINISHED, summary)

@@ -10,11 +10,12 @@ import msgspec
 from synctalk.errors import InputError, StoppedError
 from synctalk.log import get_logger
 from synctalk.media.audio import SAMPLE_BYTES, write_wav
-from synctalk.pipeline.stage import Outcome, StageContext, StageResult
+from synctalk.outcome import Outcome
+from synctalk.pipeline.stage import StageContext, StageResult
 from synctalk.training.engine import Engine
 from synctalk.training.memory_guard import machine_room
 from synctalk.training.pace import fit_into_hours
-from synctalk.training.plan import FitOutcome, Plan
+from synctalk.training.plan import Plan
 from synctalk.training.previews import keep_preview
 from synctalk.voice.aligned import AlignedClip, AlignedCorpus, align
 from synctalk.voice.corpus import open_corpus
@@ -68,20 +69,17 @@ def train_kokoro(context: StageContext) -> StageResult:
     )
     plan.seed_weights()
     recipe = make_recipe()
-    engine = Engine(
-        plan=plan,
-        recipe=recipe,
-        train_data=train_data,
-        valid_data=valid_data,
-        should_stop=context.should_stop,
-        journal=context.journal,
-        progress=context.progress,
+    engine = Engine.of_stage(
+        context,
+        plan,
+        recipe,
+        (train_data, valid_data),
         lengths=train_data.lengths,
         after_epoch=_preview(context, KokoroVoice(recipe.network, facts), aligned),
     )
-    finished = engine.fit() is FitOutcome.FINISHED
+    outcome = engine.fit()
     summary = {**_counts(aligned), **engine.best_figures}
-    return StageResult(Outcome.FINISHED if finished else Outcome.INTERRUPTED, summary)
+    return StageResult(outcome, summary)
 
 
 def _plan(context: StageContext, facts: VoiceFacts) -> Plan:

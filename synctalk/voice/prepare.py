@@ -20,7 +20,8 @@ from synctalk import files
 from synctalk.errors import InputError, StoppedError
 from synctalk.faults import crash_point
 from synctalk.log import get_logger
-from synctalk.pipeline.stage import Outcome, StageContext, StageResult
+from synctalk.outcome import Outcome
+from synctalk.pipeline.stage import StageContext, StageResult
 from synctalk.voice.alphabet import Alphabet
 from synctalk.voice.corpus import AUDIO, CLIPS, Clip, Corpus, write_corpus
 from synctalk.voice.espeak import check_espeak

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from synctalk import files
 from synctalk.errors import StageError, StoppedError
 from synctalk.faults import crash_point
-from synctalk.pipeline.stage import Outcome, StageContext, StageResult
+from synctalk.outcome import Outcome
+from synctalk.pipeline.stage import StageContext, StageResult
 from synctalk.training.checkpoint import Checkpoint, Facts, load_checkpoint, save_checkpoint
 from synctalk.training.recipe import Batch
 from synctalk.voice.comparison import FeedbackReport, Figures, find_regressions, write_report

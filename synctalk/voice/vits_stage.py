@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from synctalk.pipeline.stage import Outcome, StageContext, StageResult
+from synctalk.pipeline.stage import StageContext, StageResult
 from synctalk.training.engine import Engine
 from synctalk.training.memory_guard import machine_room
 from synctalk.training.pace import fit_into_hours
-from synctalk.training.plan import FitOutcome, Plan
+from synctalk.training.plan import Plan
 from synctalk.voice.corpus import open_corpus
 from synctalk.voice.preview import estimate_bytes, speaking_preview
 from synctalk.voice.samples import keep_samples
@@ -48,20 +48,17 @@ def train_vits(context: StageContext) -> StageResult:
     )
     plan.seed_weights()
     recipe = make_recipe()
-    engine = Engine(
-        plan=plan,
-        recipe=recipe,
-        train_data=train,
-        valid_data=held_out,
-        should_stop=context.should_stop,
-        journal=context.journal,
-        progress=context.progress,
+    engine = Engine.of_stage(
+        context,
+        plan,
+        recipe,
+        (train, held_out),
         lengths=train.lengths,
         after_epoch=speaking_preview(context, STAGE, start.facts, recipe.generator),
     )
     outcome = engine.fit()
     summary = {"clips": len(fitting.clips), "left_out": len(corpus.clips) - len(fitting.clips), **engine.best_figures}
-    return StageResult(Outcome.FINISHED if outcome is FitOutcome.FINISHED else Outcome.INTERRUPTED, summary)
+    return StageResult(outcome, summary)
 
 
 def _plan(context: StageContext, facts: VoiceFacts) -> Plan:

@@ -9,8 +9,9 @@ import msgspec
 
 from synctalk import files
 from synctalk.log import get_logger
+from synctalk.outcome import Outcome
 from synctalk.pipeline.graph import StageGraph
-from synctalk.pipeline.stage import Outcome, Stage, StageContext, StageResult
+from synctalk.pipeline.stage import Stage, StageContext, StageResult
 
 EPOCH_S = float(os.environ.get("DRILL_EPOCH_S", "0.05"))
 

@@ -32,7 +32,8 @@ from synctalk.media.audio import read_audio
 from synctalk.media.crop import find_jumps, fit_box, smooth_boxes, to_crop, warp
 from synctalk.media.mel import mel_spectrogram
 from synctalk.media.video import FrameReader
-from synctalk.pipeline.stage import Outcome, StageContext
+from synctalk.outcome import Outcome
+from synctalk.pipeline.stage import StageContext
 from synctalk.progress import Progress
 from synctalk.workspace import Workspace
 

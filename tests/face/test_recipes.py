@@ -18,7 +18,8 @@ from synctalk.face.recipes import PREVIEW, describe_offset, find_judge, train_ma
 from synctalk.face.syncnet import SyncNet
 from synctalk.media.mel import mel_spectrogram
 from synctalk.media.video import probe
-from synctalk.pipeline.stage import Outcome, StageContext
+from synctalk.outcome import Outcome
+from synctalk.pipeline.stage import StageContext
 from synctalk.progress import Progress
 from synctalk.training.checkpoint import Checkpoint, Facts, load_checkpoint, save_checkpoint
 from synctalk.workspace import Workspace

@@ -20,7 +20,8 @@ from synctalk.files import content_hash
 from synctalk.media.audio import read_audio, write_wav
 from synctalk.media.encode import VideoWriter, find_ffmpeg
 from synctalk.media.video import FrameReader, probe
-from synctalk.pipeline.stage import Outcome, StageContext
+from synctalk.outcome import Outcome
+from synctalk.pipeline.stage import StageContext
 from synctalk.progress import Progress
 from synctalk.workspace import Workspace
 

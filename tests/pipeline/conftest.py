@@ -11,9 +11,10 @@ from types import ModuleType
 import pytest
 
 from synctalk.config import Settings, load_settings
+from synctalk.outcome import Outcome
 from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.runner import Order, Runner
-from synctalk.pipeline.stage import Outcome, Stage, StageContext, StageResult
+from synctalk.pipeline.stage import Stage, StageContext, StageResult
 from synctalk.workspace import Workspace
 
 WORK_MODULE = "tiny_line_work"

@@ -29,9 +29,10 @@ from synctalk import lines, seal
 from synctalk.cli import main
 from synctalk.config import Settings, load_settings
 from synctalk.digest import digest_of_fields
+from synctalk.outcome import Outcome
 from synctalk.pipeline import stat_cache
 from synctalk.pipeline.graph import StageGraph
-from synctalk.pipeline.stage import Outcome, Stage, StageContext, StageResult
+from synctalk.pipeline.stage import Stage, StageContext, StageResult
 from synctalk.state import backup_of
 from synctalk.workspace import Workspace
 
@@ -318,7 +319,7 @@ def after_setting(name: str, old: object, new: object) -> dict[str, str]:
     if name == "target_hours":  # decides how long a training runs, not what it is
         return {}
     return {
-        **{apart: {} for apart in ("runtime", "prepare", "vits", "kokoro", "voice")},
+        **{apart: {} for apart in ("runtime", "prepare", "vits", "kokoro", "feedback", "voice")},
         "": {"syncnet": reason, "main": f"{reason}; stage syncnet before it changed"},
         "preprocess": {"preprocess": reason, **ALL_AGAIN},
         "syncnet": {"syncnet": reason, "main": "run: stage syncnet before it changed"},

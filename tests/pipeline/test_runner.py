@@ -23,9 +23,10 @@ from synctalk.errors import (
 from synctalk.holder import current_holder
 from synctalk.leasefile import Note, read_top
 from synctalk.lock import DatasetLock, lease_folder
+from synctalk.outcome import Outcome
 from synctalk.pipeline.interruption import StopFlag
 from synctalk.pipeline.runner import Runner
-from synctalk.pipeline.stage import Outcome, StageResult
+from synctalk.pipeline.stage import StageResult
 from synctalk.state import State, Status, backup_of
 
 WORK_MODULE = "tiny_line_work"

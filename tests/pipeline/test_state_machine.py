@@ -37,13 +37,14 @@ from synctalk import faults, files
 from synctalk.config import Settings, load_settings
 from synctalk.diskwait import DiskWait
 from synctalk.errors import ExitCode, InputError, StorageError
+from synctalk.outcome import Outcome
 from synctalk.pipeline import stat_cache
 from synctalk.pipeline.freshness import Decision, Verdict
 from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.interruption import StopFlag
 from synctalk.pipeline.recorder import RECORD_FILE, Recorder
 from synctalk.pipeline.runner import Order, Runner
-from synctalk.pipeline.stage import Outcome, Stage, StageContext, StageResult
+from synctalk.pipeline.stage import Stage, StageContext, StageResult
 from synctalk.process import read_start_token
 from synctalk.state import Best, State, Status, backup_of
 from synctalk.workspace import Workspace

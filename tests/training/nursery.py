@@ -19,7 +19,7 @@ from tiny import train_here
 
 from synctalk.errors import SuspendedError
 from synctalk.log import logging_to
-from synctalk.training.plan import FitOutcome
+from synctalk.outcome import Outcome
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def be_a_training(order: dict[str, Any]) -> NoReturn:
         with log_file(order).open("ab") as stream:
             os.dup2(stream.fileno(), 2)
         with logging_to(log_file(order)):
-            code = 0 if train_here(order) is FitOutcome.FINISHED else 75
+            code = 0 if train_here(order) is Outcome.FINISHED else 75
     except SuspendedError:
         code = 75
     except BaseException:  # noqa: BLE001 - written down for the test that waits

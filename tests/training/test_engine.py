@@ -15,11 +15,11 @@ import pytest
 import torch
 
 from synctalk.errors import InputError, TrainingError
+from synctalk.outcome import Outcome
 from synctalk.state import Best
 from synctalk.training.checkpoint import load_checkpoint, read_facts
 from synctalk.training.engine import Engine
 from synctalk.training.history import LOG_FILE
-from synctalk.training.plan import FitOutcome
 from synctalk.training.recipe import Batch, Metric
 
 Result = Callable[[Path, int], dict[str, Any]]
@@ -31,7 +31,7 @@ def fit(tiny: ModuleType, tmp_path: Path) -> Callable[..., Engine]:
 
     def run(folder: Path = tmp_path / "run", *, plan: dict[str, Any] | None = None, **parts: Any) -> Engine:
         engine: Engine = tiny.make_engine(tiny.make_plan(folder, **(plan or {})), **parts)
-        assert engine.fit() is FitOutcome.FINISHED
+        assert engine.fit() is Outcome.FINISHED
         return engine
 
     return run
@@ -50,7 +50,7 @@ def log_of(folder: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def stop_everywhere(tiny: ModuleType, folder: Path, *, after: Sequence[int], **plan: Any) -> list[FitOutcome]:
+def stop_everywhere(tiny: ModuleType, folder: Path, *, after: Sequence[int], **plan: Any) -> list[Outcome]:
     """Run again and again, each time stopped after some questions; then once to the end."""
     outcomes = [
         tiny.make_engine(tiny.make_plan(folder, **plan), should_stop=tiny.Switch(count)).fit() for count in after
@@ -157,7 +157,7 @@ def test_stopped_at_any_question_the_result_is_the_same(
     for after in range(0, 27, 5):
         folder = tmp_path / f"after {after}"
         outcomes = stop_everywhere(tiny, folder, after=[after])
-        assert outcomes == [FitOutcome.INTERRUPTED, FitOutcome.FINISHED], after
+        assert outcomes == [Outcome.INTERRUPTED, Outcome.FINISHED], after
         assert result_of(folder, 3) == straight, after
 
 
@@ -166,7 +166,7 @@ def test_stopped_again_and_again_the_result_is_the_same(
 ) -> None:
     folder = tmp_path / "often"
     outcomes = stop_everywhere(tiny, folder, after=[1, 0, 2, 3, 5, 1, 4])
-    assert outcomes[:-1] == [FitOutcome.INTERRUPTED] * 7
+    assert outcomes[:-1] == [Outcome.INTERRUPTED] * 7
     assert result_of(folder, 3) == straight
 
 
@@ -189,7 +189,7 @@ def test_a_stop_loses_no_step_and_says_where_it_goes_on(
 
 
 def test_a_stop_during_the_held_out_check_keeps_every_step(tiny: ModuleType, tmp_path: Path) -> None:
-    assert tiny.make_engine(tiny.make_plan(tmp_path), should_stop=tiny.Switch(7)).fit() is FitOutcome.INTERRUPTED
+    assert tiny.make_engine(tiny.make_plan(tmp_path), should_stop=tiny.Switch(7)).fit() is Outcome.INTERRUPTED
     facts = load_checkpoint(tmp_path / "snapshot.pth").facts
     assert (facts.epoch, facts.step, facts.partial["checked"]) == (0, 6, 1)
 
@@ -197,9 +197,7 @@ def test_a_stop_during_the_held_out_check_keeps_every_step(tiny: ModuleType, tmp
 def test_a_held_out_check_goes_on_at_the_step_where_it_was_stopped(
     fit: Callable[..., Engine], tiny: ModuleType, tmp_path: Path, straight: dict[str, Any], result_of: Result
 ) -> None:
-    assert (
-        tiny.make_engine(tiny.make_plan(tmp_path / "run"), should_stop=tiny.Switch(7)).fit() is FitOutcome.INTERRUPTED
-    )
+    assert tiny.make_engine(tiny.make_plan(tmp_path / "run"), should_stop=tiny.Switch(7)).fit() is Outcome.INTERRUPTED
     checked: list[int] = []
 
     class Watched(tiny.TinyData):
@@ -213,7 +211,7 @@ def test_a_held_out_check_goes_on_at_the_step_where_it_was_stopped(
 
 
 def test_a_stop_before_the_first_step_writes_nothing(tiny: ModuleType, tmp_path: Path) -> None:
-    assert tiny.make_engine(tiny.make_plan(tmp_path), should_stop=tiny.Switch(0)).fit() is FitOutcome.INTERRUPTED
+    assert tiny.make_engine(tiny.make_plan(tmp_path), should_stop=tiny.Switch(0)).fit() is Outcome.INTERRUPTED
     assert list(tmp_path.iterdir()) == []
 
 
@@ -244,7 +242,7 @@ def test_loader_processes_change_nothing(
     tiny: ModuleType, tmp_path: Path, straight: dict[str, Any], result_of: Result
 ) -> None:
     outcomes = stop_everywhere(tiny, tmp_path / "workers", after=[11], workers=2)
-    assert outcomes == [FitOutcome.INTERRUPTED, FitOutcome.FINISHED]
+    assert outcomes == [Outcome.INTERRUPTED, Outcome.FINISHED]
     assert result_of(tmp_path / "workers", 3) == straight
 
 
@@ -311,11 +309,11 @@ def test_damage_costs_time_but_not_the_result(
 ) -> None:
     folder = tmp_path / "damaged"
     # 22 questions: two whole epochs and three steps of the third
-    assert tiny.make_engine(tiny.make_plan(folder), should_stop=tiny.Switch(21)).fit() is FitOutcome.INTERRUPTED
+    assert tiny.make_engine(tiny.make_plan(folder), should_stop=tiny.Switch(21)).fit() is Outcome.INTERRUPTED
     damage(folder / "snapshot.pth")
     if both:
         damage(folder / "epoch_0002.pth")
-    assert tiny.make_engine(tiny.make_plan(folder)).fit() is FitOutcome.FINISHED
+    assert tiny.make_engine(tiny.make_plan(folder)).fit() is Outcome.FINISHED
     assert result_of(folder, 3) == straight
 
 
@@ -353,9 +351,9 @@ def test_another_training_starts_fresh_and_keeps_the_old_until_it_has_its_own(
     fit(plan={"target_epochs": 4})
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     plan = tiny.make_plan(folder, **change)
-    assert tiny.make_engine(plan, should_stop=tiny.Switch(3)).fit() is FitOutcome.INTERRUPTED
+    assert tiny.make_engine(plan, should_stop=tiny.Switch(3)).fit() is Outcome.INTERRUPTED
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "snapshot.pth"} == before
-    assert tiny.make_engine(plan, should_stop=tiny.Switch(8)).fit() is FitOutcome.INTERRUPTED
+    assert tiny.make_engine(plan, should_stop=tiny.Switch(8)).fit() is Outcome.INTERRUPTED
     assert sorted(path.name for path in folder.glob("*.pth")) == ["best.pth", "epoch_0001.pth", "snapshot.pth"]
     assert load_checkpoint(folder / "best.pth").facts.generation == plan.generation
     assert [entry["epoch"] for entry in log_of(folder)] == [1]

@@ -19,10 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from synctalk import files
+from synctalk.outcome import Outcome
 from synctalk.pipeline.interruption import StopFlag, stopping_on_signals
 from synctalk.progress import Progress
 from synctalk.training.engine import Engine
-from synctalk.training.plan import FitOutcome, Plan
+from synctalk.training.plan import Plan
 from synctalk.training.recipe import Batch, Losses, Metric, Update
 
 TRAIN_SAMPLES, VALID_SAMPLES, BATCH_SIZE, EPOCHS = 22, 6, 4, 3
@@ -150,7 +151,7 @@ def make_engine(plan: Plan, *, recipe: Callable[[], TinyRecipe] = TinyRecipe, **
     return Engine(plan=plan, **(ready | parts))
 
 
-def train_here(order: Mapping[str, Any]) -> FitOutcome:
+def train_here(order: Mapping[str, Any]) -> Outcome:
     """One run as a process does it: stops cleanly on signals; `order` holds changes to the plan and a pace."""
     flag = StopFlag(budget_s=order.get("budget_s"))
     folder = Path(order["folder"])

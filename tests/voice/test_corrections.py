@@ -11,7 +11,7 @@ import pytest
 
 from synctalk.errors import InputError, StoppedError
 from synctalk.files import never
-from synctalk.pipeline.stage import Outcome
+from synctalk.outcome import Outcome
 from synctalk.training.checkpoint import load_checkpoint, save_checkpoint
 from synctalk.voice.admission import Screen, admit_corrections
 from synctalk.voice.corpus import open_corpus

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synctalk.pipeline.stage import Outcome
+from synctalk.outcome import Outcome
 from synctalk.training.checkpoint import load_checkpoint, save_checkpoint
 from synctalk.voice.promote_stage import run_promote
 from synctalk.voice.trained import find_voice_checkpoint, speaking_version

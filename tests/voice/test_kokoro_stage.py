@@ -12,7 +12,8 @@ import torch
 
 from synctalk.config import load_settings
 from synctalk.errors import InputError
-from synctalk.pipeline.stage import Outcome, StageContext
+from synctalk.outcome import Outcome
+from synctalk.pipeline.stage import StageContext
 from synctalk.progress import Progress
 from synctalk.training.checkpoint import load_checkpoint
 from synctalk.voice.kokoro_stage import PREVIEW, train_kokoro

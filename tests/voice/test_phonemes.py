@@ -13,7 +13,7 @@ import pytest
 from synctalk.config import Settings
 from synctalk.errors import InputError, MissingPartError
 from synctalk.lines import PREPARE
-from synctalk.pipeline.stage import Outcome
+from synctalk.outcome import Outcome
 from synctalk.voice.alphabet import Alphabet
 from synctalk.voice.corpus import CLIPS, Clip, Corpus, open_corpus
 from synctalk.voice.espeak import phonemes_of, phonemes_of_one

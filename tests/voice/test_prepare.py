@@ -24,7 +24,7 @@ from synctalk.errors import InputError, StorageError
 from synctalk.faults import CRASH_VARIABLE, FAIL_VARIABLE
 from synctalk.lines import VOICE
 from synctalk.media.audio import read_audio
-from synctalk.pipeline.stage import Outcome
+from synctalk.outcome import Outcome
 from synctalk.voice.corpus import Corpus, open_corpus
 from synctalk.voice.prepare import run_prepare
 from synctalk.voice.voice_report import Report

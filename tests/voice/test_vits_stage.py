@@ -16,7 +16,8 @@ from torch import Tensor
 from synctalk.config import Settings, load_settings
 from synctalk.errors import MissingPartError
 from synctalk.lines import VITS
-from synctalk.pipeline.stage import Outcome, StageContext
+from synctalk.outcome import Outcome
+from synctalk.pipeline.stage import StageContext
 from synctalk.progress import Progress
 from synctalk.training.checkpoint import load_checkpoint
 from synctalk.voice.corpus import Clip, Corpus, write_corpus

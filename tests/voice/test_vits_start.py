@@ -15,7 +15,8 @@ import torch
 
 from synctalk.config import load_settings
 from synctalk.errors import InputError
-from synctalk.pipeline.stage import Outcome, StageContext
+from synctalk.outcome import Outcome
+from synctalk.pipeline.stage import StageContext
 from synctalk.progress import Progress
 from synctalk.training.checkpoint import load_checkpoint
 from synctalk.voice.corpus import Clip, Corpus, write_corpus
