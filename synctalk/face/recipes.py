@@ -33,10 +33,10 @@ from synctalk.log import get_logger
 from synctalk.outcome import Outcome
 from synctalk.pipeline.stage import StageContext, StageResult
 from synctalk.training.checkpoint import Checkpoint, load_checkpoint
-from synctalk.training.engine import Engine
 from synctalk.training.pace import fit_into_hours
 from synctalk.training.plan import Plan
 from synctalk.training.previews import keep_preview
+from synctalk.training.stage_engine import stage_engine
 from synctalk.training.store import BEST
 
 PREVIEW = "preview.mp4"
@@ -66,7 +66,7 @@ def train_syncnet(context: StageContext) -> StageResult:
     if settings.initial:
         _start_from(network, Path(settings.initial))
     data = [SyncClips(recording, is_held_out=is_held_out) for is_held_out in (False, True)]
-    engine = Engine.of_stage(context, plan, SyncRecipe(network, settings), data)
+    engine = stage_engine(context, plan, SyncRecipe(network, settings), data)
     outcome = engine.fit()
     return StageResult(outcome, {**engine.best_figures, **offset})
 
@@ -103,7 +103,7 @@ def train_main(context: StageContext) -> StageResult:
         should_stop=context.should_stop,
     )
     recipe = make_recipe(network)
-    engine = Engine.of_stage(context, plan, recipe, data, after_epoch=_after_epoch(context, recipe))
+    engine = stage_engine(context, plan, recipe, data, after_epoch=_after_epoch(context, recipe))
     outcome = engine.fit()
     figures = engine.best_figures
     if outcome is Outcome.FINISHED:

@@ -47,7 +47,7 @@ from synctalk.training.loader import Loader
 from synctalk.training.memory import MicroBatches
 from synctalk.training.memory_guard import guard_of
 from synctalk.training.observers import Observers
-from synctalk.training.plan import Asked, Journal, Plan
+from synctalk.training.plan import Journal, Plan
 from synctalk.training.recipe import Batch, Recipe, TrainingData
 from synctalk.training.resume import check_fit, restore_best, say_where
 from synctalk.training.sampler import Draw, Sampler, split_evenly
@@ -144,43 +144,6 @@ class Engine:
     def steps_per_epoch(self) -> int:
         """How many steps an epoch has."""
         return len(self._cuts) - 1
-
-    @classmethod
-    def of_stage(
-        cls,
-        asked: Asked,
-        plan: Plan,
-        recipe: Recipe,
-        data: Sequence[TrainingData],
-        *,
-        lengths: Sequence[int] = (),
-        after_epoch: Callable[[int], None] | None = None,
-    ) -> Engine:
-        """The engine of one training stage.
-
-        Args:
-            asked: What the stage's work is called with.
-            plan: What is asked.
-            recipe: The maths.
-            data: To learn from, and held out.
-            lengths: See the attributes, as the next.
-            after_epoch: Likewise.
-
-        Raises:
-            InputError: There is nothing to learn from, or this machine lacks the device.
-        """
-        train_data, valid_data = data
-        return cls(
-            plan=plan,
-            recipe=recipe,
-            train_data=train_data,
-            valid_data=valid_data,
-            should_stop=asked.should_stop,
-            journal=asked.journal,
-            progress=asked.progress,
-            lengths=lengths,
-            after_epoch=after_epoch,
-        )
 
     def fit(self) -> Outcome:
         """Train until the target is reached or somebody asks to stop.

@@ -20,8 +20,8 @@ from synctalk.errors import InputError
 from synctalk.outcome import Outcome
 from synctalk.pipeline.stage import StageContext, StageResult
 from synctalk.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from synctalk.training.engine import Engine
 from synctalk.training.plan import Plan
+from synctalk.training.stage_engine import stage_engine
 from synctalk.voice.corpus import Corpus, open_corpus
 from synctalk.voice.discriminator import Discriminator
 from synctalk.voice.feedback_data import ReplayedClips, without_corrected
@@ -89,7 +89,7 @@ def train_feedback(context: StageContext) -> StageResult:
     plan.seed_weights()
     recomputes = context.settings.runtime.gradient_checkpointing == "on"
     recipe = VitsRecipe(*start.build(), context.settings.vits, rate_hz=clips.corpus.rate_hz, recomputes=recomputes)
-    engine = Engine.of_stage(
+    engine = stage_engine(
         context,
         plan,
         recipe,

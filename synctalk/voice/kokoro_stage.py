@@ -12,11 +12,11 @@ from synctalk.log import get_logger
 from synctalk.media.audio import SAMPLE_BYTES, write_wav
 from synctalk.outcome import Outcome
 from synctalk.pipeline.stage import StageContext, StageResult
-from synctalk.training.engine import Engine
 from synctalk.training.memory_guard import machine_room
 from synctalk.training.pace import fit_into_hours
 from synctalk.training.plan import Plan
 from synctalk.training.previews import keep_preview
+from synctalk.training.stage_engine import stage_engine
 from synctalk.voice.aligned import AlignedClip, AlignedCorpus, align
 from synctalk.voice.corpus import open_corpus
 from synctalk.voice.gridfiles import find_textgrids
@@ -69,7 +69,7 @@ def train_kokoro(context: StageContext) -> StageResult:
     )
     plan.seed_weights()
     recipe = make_recipe()
-    engine = Engine.of_stage(
+    engine = stage_engine(
         context,
         plan,
         recipe,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from synctalk.pipeline.stage import StageContext, StageResult
-from synctalk.training.engine import Engine
 from synctalk.training.memory_guard import machine_room
 from synctalk.training.pace import fit_into_hours
 from synctalk.training.plan import Plan
+from synctalk.training.stage_engine import stage_engine
 from synctalk.voice.corpus import open_corpus
 from synctalk.voice.preview import estimate_bytes, speaking_preview
 from synctalk.voice.samples import keep_samples
@@ -48,7 +48,7 @@ def train_vits(context: StageContext) -> StageResult:
     )
     plan.seed_weights()
     recipe = make_recipe()
-    engine = Engine.of_stage(
+    engine = stage_engine(
         context,
         plan,
         recipe,
