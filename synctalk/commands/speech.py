@@ -79,14 +79,12 @@ def speak(voice: Reader, args: argparse.Namespace, stop: StopFlag) -> Iterator[S
         InputError: Nothing to say, no such speaker, or a number out of its range.
         StoppedError: A signal came.
     """
-    spoken = voice.speak(
-        read_text(args),
-        speaker=args.speaker,
-        speed=args.speed,
-        noise=args.noise,
-        duration_noise=args.duration_noise,
-        seed=args.seed,
+    from synctalk.voice.reader import Delivery  # noqa: PLC0415 - loads numpy
+
+    delivery = Delivery(
+        speaker=args.speaker, speed=args.speed, noise=args.noise, duration_noise=args.duration_noise, seed=args.seed
     )
+    spoken = voice.speak(read_text(args), delivery)
     for sentence in spoken:
         if stop.is_raised():
             raise StoppedError

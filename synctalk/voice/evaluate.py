@@ -23,6 +23,7 @@ from synctalk.voice.cepstral import mel_cepstral_distance
 from synctalk.voice.corpus import FULL_SCALE, Clip, Corpus, open_corpus
 from synctalk.voice.evaluation import VoiceEvaluation
 from synctalk.voice.evaluation_picture import draw_pair
+from synctalk.voice.reader import Delivery
 from synctalk.voice.recogniser import Recogniser, open_recogniser, recogniser_name, why_not_recognised
 from synctalk.voice.soundcheck import speech_bounds
 from synctalk.voice.soundness import FULL, SILENCE_RMS
@@ -190,7 +191,8 @@ def _chosen(trained: TrainedVoice, corpus: Corpus, most_clips: int) -> list[Clip
 
 def _say(voice: Voice, clip: Clip, corpus: Corpus, samples: NDArray[np.int16]) -> Spoken:
     began = time.monotonic()
-    said = np.concatenate(list(voice.speak(clip.text, speaker=corpus.speakers[clip.speaker], seed=_SEED)))
+    delivery = Delivery(speaker=corpus.speakers[clip.speaker], seed=_SEED)
+    said = np.concatenate(list(voice.speak(clip.text, delivery)))
     seconds = time.monotonic() - began
     recorded = samples[clip.start : clip.start + clip.samples].astype(np.float32) / np.float32(FULL_SCALE)
     return Spoken(clip, recorded, said, seconds)

@@ -23,6 +23,7 @@ from synctalk.voice.language import find_language
 from synctalk.voice.onnx_voice import FACTS_KEY, open_onnx_voice
 from synctalk.voice.piper import PiperFacts, guess_quality, piper_facts, suggest_name, voice_name
 from synctalk.voice.provenance import provenance
+from synctalk.voice.reader import Delivery
 from synctalk.voice.soundness import check_speech
 from synctalk.voice.speak import Voice
 from synctalk.voice.trained import TrainedVoice
@@ -135,7 +136,7 @@ def _reopen(path: Path, form: Format) -> Voice:
 def _speak_once(voice: Voice, text: str) -> None:
     if not text:
         return
-    samples = np.concatenate(list(voice.speak(text, seed=_SEED)))
+    samples = np.concatenate(list(voice.speak(text, Delivery(seed=_SEED))))
     check_speech(samples, rate_hz=voice.rate_hz, signs=len(text))
     _log.info("it speaks: %d signs in %.2f s", len(text), len(samples) / voice.rate_hz)
 

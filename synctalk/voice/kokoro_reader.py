@@ -10,6 +10,7 @@ from synctalk.errors import InputError
 from synctalk.log import get_logger
 from synctalk.media.audio import Samples
 from synctalk.voice.kokoro_voice import KokoroVoice, load_kokoro
+from synctalk.voice.reader import OWN_DELIVERY, Delivery
 from synctalk.voice.sentences import PAUSE_S, split_sentences
 from synctalk.voice.trained import find_voice_checkpoint
 from synctalk.voice.vocoder import GriffinLim, Vocoder
@@ -34,31 +35,24 @@ class KokoroReader:
         """Samples per second."""
         return self._voice.rate_hz
 
-    def speak(
-        self,
-        text: str,
-        *,
-        speaker: str = "",
-        speed: float | None = None,
-        noise: float | None = None,
-        duration_noise: float | None = None,
-        seed: int | None = None,
-    ) -> Iterator[Samples]:
-        """Read a text; `seed` changes nothing, because the same text always sounds the same.
+    def speak(self, text: str, delivery: Delivery = OWN_DELIVERY) -> Iterator[Samples]:
+        """Read a text; a seed changes nothing, because the same text always sounds the same.
 
         Raises:
             InputError: Nothing to say, a word that cannot be spelled, or an option that this voice does not have.
         """
-        if speaker not in {"", "0"}:
-            raise InputError(f"this voice has no speaker {speaker!r}", hint="leave --speaker out: it has one speaker")
-        if noise is not None or duration_noise is not None:
+        if delivery.speaker not in {"", "0"}:
+            raise InputError(
+                f"this voice has no speaker {delivery.speaker!r}", hint="leave --speaker out: it has one speaker"
+            )
+        if delivery.noise is not None or delivery.duration_noise is not None:
             raise InputError(
                 "a voice of the kokoro line has no noise to set", hint="leave --noise and --duration-noise out"
             )
         sentences = split_sentences(text)
         if not sentences:
             raise InputError("there is nothing to say", hint="give a text: --text 'Hello there.' or --file text.txt")
-        return self._read(sentences, speed or 1.0)
+        return self._read(sentences, delivery.speed or 1.0)
 
     def _read(self, sentences: list[str], speed: float) -> Iterator[Samples]:
         pause = np.zeros(round(PAUSE_S * self.rate_hz), np.float32)

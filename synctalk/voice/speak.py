@@ -19,6 +19,7 @@ from transformers import VitsModel
 from synctalk.errors import InputError, StageError
 from synctalk.log import get_logger
 from synctalk.media.audio import Samples
+from synctalk.voice.reader import OWN_DELIVERY, Delivery
 from synctalk.voice.sentences import PAUSE_S, split_sentences
 from synctalk.voice.spelling import Spelling
 from synctalk.voice.voicemodel import VoiceFacts
@@ -137,25 +138,12 @@ class Voice:
             manner=manner,
         )
 
-    def speak(
-        self,
-        text: str,
-        *,
-        speaker: str = "",
-        speed: float | None = None,
-        noise: float | None = None,
-        duration_noise: float | None = None,
-        seed: int | None = None,
-    ) -> Iterator[Samples]:
+    def speak(self, text: str, delivery: Delivery = OWN_DELIVERY) -> Iterator[Samples]:
         """Read a text.
 
         Args:
             text: Anything; signs that the voice does not know are left out and named in one warning.
-            speaker: Name or number; the first one when empty.
-            speed: 2 is twice as fast; the voice's own when None, as the next two.
-            noise: How much the sound varies; 0 not at all.
-            duration_noise: How much the rhythm varies.
-            seed: The same seed gives the same samples; another one each time when None.
+            delivery: How.
 
         Returns:
             The samples of each sentence, float32 in [-1, 1], all but the first with a short silence before them.
@@ -166,11 +154,11 @@ class Voice:
         """
         own = self._manner
         manner = Manner(
-            speed=_checked("speed", speed, own.speed, SPEEDS),
-            noise=_checked("noise", noise, own.noise, NOISES),
-            duration_noise=_checked("duration noise", duration_noise, own.duration_noise, NOISES),
+            speed=_checked("speed", delivery.speed, own.speed, SPEEDS),
+            noise=_checked("noise", delivery.noise, own.noise, NOISES),
+            duration_noise=_checked("duration noise", delivery.duration_noise, own.duration_noise, NOISES),
         )
-        number, sentences = self._find_speaker(speaker), self._spell(text)
+        number, sentences, seed = self._find_speaker(delivery.speaker), self._spell(text), delivery.seed
         if seed is not None and not 0 <= seed < 2**31:
             raise InputError(f"the seed is {seed}", hint=f"give a whole number from 0 to {2**31 - 1}: --seed 1")
         utter = self._network.start(seed)

@@ -76,11 +76,12 @@ def make_voice(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Place]:
 
 
 def run(
-    place: Place, recordings: Path, stage: str = "vits", *more: str, crash_at: str = ""
+    place: Place, recordings: Path, stage: str = "vits", *more: str, until: str = "", crash_at: str = ""
 ) -> subprocess.CompletedProcess[str]:
     asked = ("prepare.rate_hz=16000", "runtime.snapshot_s=0.05", "runtime.device=cpu", *SETTINGS[stage], *more)
     settings = [word for setting in asked for word in ("--set", setting)]
     words = place.command("run", place.name, "--line", LINES[stage], "--audio", str(recordings), *settings)
+    words += ["--until", until] if until else []
     return place.call(*words, environment={"SYNCTALK_CRASH_AT": crash_at} if crash_at else None)
 
 
@@ -128,13 +129,13 @@ def test_a_second_run_has_nothing_to_do(finished_voice, recordings) -> None:
 def kill_again_and_again(
     place: Place, recordings: Path, stage: str, kills: Sequence[tuple[str, int]], *more: str
 ) -> int:
-    """Run and kill; then run to the end. Returns how often it was killed."""
+    """Run and kill; then run to the end of the training. Returns how often it was killed."""
     killed = 0
     for point, count in kills:
-        ended = run(place, recordings, stage, *more, crash_at=f"{point}:{count}")
+        ended = run(place, recordings, stage, *more, until=stage, crash_at=f"{point}:{count}")
         assert ended.returncode in (-signal.SIGKILL, 0), ended.stderr
         killed += ended.returncode != 0
-    ended = run(place, recordings, stage, *more)
+    ended = run(place, recordings, stage, *more, until=stage)
     assert ended.returncode == 0, ended.stderr
     return killed
 
@@ -153,7 +154,7 @@ def test_ten_kills_change_nothing_and_tensorboard_shows_each_figure_once(
     given = aligned_recordings if stage == "kokoro" else recordings
     undisturbed, place = make_voice(), make_voice()
     more = (WATCHED, f"{stage}.epochs=6")
-    ended = run(undisturbed, given, stage, *more)
+    ended = run(undisturbed, given, stage, *more, until=stage)
     assert ended.returncode == 0, ended.stderr
     assert kill_again_and_again(place, given, stage, KILLS, *more) >= 10
     assert results(place, stage) == results(undisturbed, stage)

@@ -14,6 +14,7 @@ from synctalk.voice import export as exporting
 from synctalk.voice.export import EARLIER, ExportOrder, export_voice
 from synctalk.voice.onnx_voice import open_onnx_voice
 from synctalk.voice.provenance import STATEMENT
+from synctalk.voice.reader import Delivery
 from synctalk.voice.soundness import check_speech
 from tests.voice.conftest import TEXT, facts_of, quiet_model
 
@@ -22,7 +23,7 @@ STILL = {"noise": 0.0, "duration_noise": 0.0}
 
 
 def said(voice) -> np.ndarray:
-    return np.concatenate(list(voice.speak(TEXT, **STILL)))
+    return np.concatenate(list(voice.speak(TEXT, Delivery(**STILL))))
 
 
 def test_piper_export_has_the_names_of_home_assistant(anna_onnx) -> None:

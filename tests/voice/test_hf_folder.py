@@ -14,6 +14,7 @@ from transformers import VitsModel, VitsTokenizer
 from synctalk.errors import InputError
 from synctalk.voice.alphabet import Alphabet, plain
 from synctalk.voice.hf_folder import read_hf_folder, write_hf_folder
+from synctalk.voice.reader import Delivery
 from synctalk.voice.speak import Voice
 from synctalk.voice.spelling import Vocabulary
 from synctalk.voice.voicemodel import VoiceFacts, build_vits, load_vits, plain_state
@@ -153,7 +154,7 @@ def test_weights_that_do_not_share_memory_are_written(tmp_path) -> None:
 def test_published_voice_speaks_and_is_exported_with_its_own_ids(published, tmp_path_factory) -> None:
     facts, state, _ = read_hf_folder(published)
     voice = Voice.of_model(facts, load_vits(facts, state))
-    (first,) = voice.speak("Nêr!", seed=1)
+    (first,) = voice.speak("Nêr!", Delivery(seed=1))
     assert len(first) > 0
     assert voice.rate_hz == 16000
     again = tmp_path_factory.mktemp("again")

@@ -8,6 +8,7 @@ import pytest
 
 from synctalk.errors import InputError, MissingPartError
 from synctalk.voice.onnx_voice import open_onnx_voice
+from synctalk.voice.reader import Delivery
 from tests.voice.conftest import pretend_espeak
 
 
@@ -97,5 +98,5 @@ def test_the_voice_speaks_as_its_json_says(copied) -> None:
     change(copied, inference={"length_scale": 2.0, "noise_scale": 0.0, "noise_w": 0.0})
     slower = open_onnx_voice(copied)
     still = {"noise": 0.0, "duration_noise": 0.0}
-    lengths = [sum(map(len, each.speak("Hello there.", **still))) for each in (voice, slower)]
+    lengths = [sum(map(len, each.speak("Hello there.", Delivery(**still)))) for each in (voice, slower)]
     assert lengths[1] > 1.3 * lengths[0]

@@ -22,6 +22,7 @@ from synctalk.voice.listing import Row
 from synctalk.voice.onnx_voice import open_onnx_voice
 from synctalk.voice.phonemes import Phonemes
 from synctalk.voice.prepare import run_prepare
+from synctalk.voice.reader import Delivery
 from synctalk.voice.speak import Voice
 from synctalk.voice.spelling import IdMap
 from synctalk.voice.transcription import screen_phonemes
@@ -155,7 +156,7 @@ def test_an_exported_voice_speaks_as_the_one_it_was_made_of(anna, exported: Path
     voice = phoneme_voice(anna)
     still = {"noise": 0.0, "duration_noise": 0.0}
     said = [
-        np.concatenate(list(speaker.speak("Hello, world.", **still)))
+        np.concatenate(list(speaker.speak("Hello, world.", Delivery(**still))))
         for speaker in (Voice.of_model(voice.facts, voice.model), open_onnx_voice(exported))
     ]
     assert said[0].shape == said[1].shape

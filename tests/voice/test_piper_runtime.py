@@ -23,6 +23,7 @@ import pytest
 from synctalk.voice.alphabet import Alphabet
 from synctalk.voice.espeak import phonemes_of
 from synctalk.voice.onnx_voice import open_onnx_voice
+from synctalk.voice.reader import Delivery
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -70,7 +71,8 @@ def ask(python: Path, *words: object) -> str:
 
 def spoken_here(path: Path, speaker: str, speed: float) -> np.ndarray:
     voice = open_onnx_voice(path)
-    return np.concatenate(list(voice.speak(TEXT, speaker=speaker, speed=speed, noise=0.0, duration_noise=0.0)))
+    delivery = Delivery(speaker=speaker, speed=speed, noise=0.0, duration_noise=0.0)
+    return np.concatenate(list(voice.speak(TEXT, delivery)))
 
 
 def test_our_map_is_the_runtimes_own(runtime: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from synctalk.errors import InputError, StageError
 from synctalk.voice.alphabet import Alphabet
 from synctalk.voice.onnx_voice import open_onnx_voice
+from synctalk.voice.reader import Delivery
 from synctalk.voice.speak import PAUSE_S, Manner, Voice
 from tests.voice.conftest import TEXT
 
@@ -31,7 +32,7 @@ def two(request, couple, couple_onnx) -> Voice:
 
 
 def said(voice: Voice, text: str = TEXT, **how) -> np.ndarray:
-    return np.concatenate(list(voice.speak(text, **how)))
+    return np.concatenate(list(voice.speak(text, Delivery(**how))))
 
 
 def test_a_seed_decides_every_sample(voice: Voice) -> None:
@@ -103,13 +104,21 @@ def test_speakers_are_found_by_name_and_number(two: Voice) -> None:
         ({"speed": 0.1}, "speed"), ({"speed": float("nan")}, "speed"), ({"noise": -0.1}, "noise"),
         ({"noise": 2.5}, "noise"), ({"duration_noise": float("inf")}, "duration noise"), ({"seed": -1}, "seed"),
         ({"seed": 2**40}, "seed"), ({"speaker": "carl"}, "no speaker 'carl'"), ({"speaker": "2"}, "no speaker '2'"),
-        ({"text": ""}, "nothing to say"), ({"text": " \n"}, "nothing to say"), ({"text": "?! …"}, "holds nothing"),
-        ({"text": "你好。"}, "holds nothing"), ({"text": "_^$"}, "holds nothing"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_before_anything_is_said(voice: Voice, how: dict, message: str) -> None:
     with pytest.raises(InputError, match=message) as refused:
-        voice.speak(**{"text": TEXT, **how})
+        voice.speak(TEXT, Delivery(**how))
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "nothing to say"), (" \n", "nothing to say"), ("?! …", "holds"), ("你好。", "holds"), ("_^$", "holds")],
+)
+def test_a_text_without_anything_to_say_is_refused(voice: Voice, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as refused:
+        voice.speak(text)
     assert refused.value.hint
 
 

@@ -9,6 +9,7 @@ import torch
 
 from synctalk.errors import InputError, TrainingError
 from synctalk.training.checkpoint import Checkpoint, Facts, save_checkpoint
+from synctalk.voice.reader import Delivery
 from synctalk.voice.trained import FACTS, load_trained_voice, open_trained_voice
 from synctalk.voice.voicemodel import load_vits, plain_state
 from synctalk.workspace import Workspace
@@ -50,7 +51,7 @@ def test_it_speaks_as_the_network_that_was_saved(workspace, couple) -> None:
     still = {"noise": 0.0, "duration_noise": 0.0, "speaker": "ben"}
     opened = open_trained_voice(workspace, "7")
     found, expected = (
-        np.concatenate(list(voice.speak(TEXT, **still)))
+        np.concatenate(list(voice.speak(TEXT, Delivery(**still))))
         for voice in (opened, Voice.of_model(couple.facts, couple.model))
     )
     assert np.abs(found - expected).max() < 1e-4
