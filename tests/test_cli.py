@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from synctalk.cli import build_parser, main
+from synctalk.commands.run import require_finished
+from synctalk.errors import InputError
+from synctalk.workspace import Workspace
 
 LIGHT_COMMANDS = [
     ["--help"], ["--version"], ["run", "--help"], ["status"], ["status", "--json"], ["batch", "--help"],
@@ -63,8 +66,17 @@ def test_names_that_are_no_folder_names_are_refused(command, name, tmp_path, mon
 def test_a_mistyped_name_leaves_nothing_behind(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["run", "nobody"]) == 2
-    assert "synctalk run nobody --video FILE" in capsys.readouterr().err
+    assert "synctalk run nobody --video FILE, or for a voice --audio DIR" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dataset_without_a_face_is_told_to_train_that_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "dataset" / "anna" / "recordings").mkdir(parents=True)
+    with pytest.raises(InputError) as refused:
+        require_finished(Workspace(tmp_path, "anna"))
+    assert "synctalk run anna --line face (with --video FILE" in refused.value.hint
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ def take(browser: Browser, address: str, path: Path, *, size: tuple[int, int], s
     page = context.new_page()
     page.goto(address)
     page.wait_for_selector("main .card:visible")
+    if address.endswith("#/studio"):
+        page.wait_for_selector("#studio-made article")  # drawn after the form; its boxes are there only then
     for box in page.locator("#studio-made input[type=checkbox]").all()[:2]:
         box.check()
     page.wait_for_timeout(2500)

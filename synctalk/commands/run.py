@@ -61,7 +61,7 @@ def _add_order_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="retrain",
         metavar="WHAT",
-        help="start over: retrain (both trainings, the default), all, or a stage; results stay until new ones exist",
+        help="start over: retrain (the trainings, the default), all, or a stage; results stay until new ones exist",
     )
     parser.add_argument("--preset", choices=sorted(PRESETS), help="how much quality and time (default: standard)")
     parser.add_argument("--epochs", type=int, metavar="N", help="target epochs of the last training")
@@ -193,5 +193,6 @@ def require_finished(workspace: Workspace) -> None:
     if not (workspace.training("main") / "best.pth").is_file():
         raise InputError(
             f"dataset {workspace.name!r} has no trained face yet",
-            hint=f"train it first: synctalk run {shlex.quote(workspace.name)}",
+            hint=f"train it first: synctalk run {shlex.quote(workspace.name)} --line face"
+            " (with --video FILE where it has no recording yet)",
         )

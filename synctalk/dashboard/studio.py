@@ -23,12 +23,14 @@ from synctalk.dashboard.requests import Request, RunOptions, new_request
 from synctalk.dashboard.trash import Trash, Trashed
 from synctalk.errors import InputError, StateError
 from synctalk.state import read_state
+from synctalk.voice.versions import read_versions
 from synctalk.workspace import Workspace
 
 LONGEST_TEXT = 20_000
 _TOLD = 80
 _FACE = ("main",)
 _VOICE = ("vits", "kokoro")
+_CORRECTABLE = "vits"
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,4 +226,22 @@ def _describe_learned(workspace: Workspace, stages: tuple[str, ...]) -> list[str
         best = records[stage].best if stage in records else None
         if best and math.isfinite(best.value):
             told.append(f"{stage}: epoch {best.epoch}, {best.metric} {best.value:.4g}")
+        if best and stage == _CORRECTABLE:
+            told += _describe_version(workspace, training=f"-{records[stage].generation}-{best.epoch}")
     return told
+
+
+def _describe_version(workspace: Workspace, *, training: str) -> list[str]:
+    """Which version of a corrected voice speaks; nothing where that is the voice as it was trained.
+
+    Args:
+        training: How the identity of the trained voice ends: generation and epoch. A version of another one is silent.
+    """
+    try:
+        versions = read_versions(workspace)
+    except StateError:  # as above
+        return []
+    version = versions.find(versions.current)
+    if version is None or not versions.trained.endswith(training):
+        return []
+    return [f"version {version.number}, corrected"]

@@ -33,7 +33,7 @@ def find_source(workspace: Workspace) -> Path:
         raise _ambiguous(workspace, videos)
     raise InputError(
         f"dataset {workspace.name!r} has no source video in {workspace.dataset}",
-        hint=f"synctalk run {shlex.quote(workspace.name)} --video FILE",
+        hint=f"synctalk run {shlex.quote(workspace.name)} --video FILE, or for a voice --audio DIR",
     )
 
 

@@ -178,4 +178,7 @@ def version_path(workspace: Workspace, number: int) -> Path:
 
 
 def _hint(workspace: Workspace) -> str:
-    return f"train it first: synctalk run {shlex.quote(workspace.name)} --line voice"
+    return (
+        f"train it first: synctalk run {shlex.quote(workspace.name)} --line voice"
+        " (with --audio DIR where it has no recordings yet)"
+    )

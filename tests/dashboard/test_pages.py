@@ -126,6 +126,20 @@ def hear_and_save(page: Any, service: Service, folder: Path) -> bytes:
     return (folder / "saved.wav").read_bytes()
 
 
+def test_sound_that_was_just_sent_is_the_one_that_is_said(page: Any, fresh: Service, tmp_path: Path) -> None:
+    fresh.post("/datasets", {"name": "anna"})
+    trained = fresh.root / "checkpoint" / "anna" / "main"
+    trained.mkdir(parents=True)
+    (trained / "best.pth").write_bytes(b"x")
+    page.goto(f"http://127.0.0.1:{fresh.port}/#/studio")
+    page.check("#kind-render")
+    for name in ("second.wav", "first.wav"):
+        write_wav(tmp_path / name, np.full(800, len(name) * 100, np.int16), rate_hz=16_000)
+        page.set_input_files("#sound-file", tmp_path / name)
+        page.wait_for_function("name => document.querySelector('#studio-sound').value.endsWith(name)", arg=name)
+    assert page.locator("#studio-sound option").count() == 2
+
+
 def test_row_of_a_listing_is_put_right_in_the_page(page: Any, fresh: Service) -> None:
     fresh.post("/datasets", {"name": "voice"})
     folder = fresh.root / "dataset" / "voice"

@@ -11,9 +11,14 @@ from urllib.parse import quote
 import pytest
 from service import Service, serving
 
+from synctalk import files
 from synctalk.dashboard.jobs import Job, Speech, job_words
 from synctalk.dashboard.problems import ConflictError
+from synctalk.dashboard.studio import _describe_learned
 from synctalk.dashboard.trash import Trash
+from synctalk.state import Best, Record, Status, new_state, save_state
+from synctalk.voice.versions import Version, Versions, versions_path
+from synctalk.workspace import Workspace
 
 WAV = b"RIFF\x24\0\0\0WAVEfmt " + bytes(30)
 SECRET = "the-secret-that-nobody-may-see"
@@ -301,3 +306,17 @@ def test_nothing_harmful_is_made(trained: Service, action: str, body: dict[str, 
 def test_no_upload_gets_a_folder_that_leads_elsewhere(trained: Service, folder: str) -> None:
     wanted = {"dataset": "untrained", "name": "a.wav", "size": 4, "purpose": "recording", "folder": folder}
     assert trained.ask("POST", "/api/v1/uploads", wanted).status == 422
+
+
+@pytest.mark.parametrize(("trained", "told"), [("f-0-3", ["version 2, corrected"]), ("f-0-2", []), ("f-1-3", [])])
+def test_a_corrected_voice_tells_its_version_as_long_as_its_training_is_that(tmp_path, trained, told) -> None:
+    workspace = Workspace(tmp_path, "anna")
+    workspace.dataset.mkdir(parents=True)
+    state = new_state("anna")
+    best = Best(epoch=3, metric="mel", value=0.5, path="checkpoint/anna/vits/best.pth")
+    state.stages["vits"] = Record(status=Status.DONE, best=best)
+    save_state(workspace.state_file, state)
+    version = Version(number=2, made_of="c", trained=trained, previous=0, corrections=1, epochs=1)
+    versions_path(workspace).parent.mkdir(parents=True)
+    files.write_json(versions_path(workspace), Versions(current=2, trained=trained, newest=2, versions=(version,)))
+    assert _describe_learned(workspace, ("vits",)) == ["vits: epoch 3, mel 0.5", *told]

@@ -70,7 +70,7 @@ def test_averaged_weights_are_preferred(workspace, anna) -> None:
 def test_without_a_training_the_command_for_one_is_told(workspace) -> None:
     with pytest.raises(InputError, match="no trained voice") as refused:
         open_trained_voice(workspace)
-    assert "synctalk run anna --line voice" in refused.value.hint
+    assert "synctalk run anna --line voice (with --audio DIR" in refused.value.hint
 
 
 def test_checkpoints_that_are_kept_are_listed(workspace, anna) -> None:

@@ -2,7 +2,7 @@
 
 import { h, s, formatFigure } from "/static/dom.js";
 
-const WIDTH = 320, HEIGHT = 150, LEFT = 46, BOTTOM = 18, TOP = 8, RIGHT = 6;
+const WIDTH = 320, HEIGHT = 150, LEFT = 56, BOTTOM = 18, TOP = 8, RIGHT = 6;
 const PARTS = [["train", "train"], ["held_out", "held-out"]];
 
 /** One figure per term of a training's history. */

@@ -89,14 +89,14 @@ export class StudioView {
       this.kind !== "speak" && this.kind !== "export" && choice("face", "Face", faces.map((face) => [face.dataset, face.dataset])),
       this.kind !== "render" && choice("voice", "Voice", this.kind === "export"
         ? voices.map((voice) => [JSON.stringify([voice.dataset, ""]), voice.dataset])
-        : voices.flatMap((voice) => [[JSON.stringify([voice.dataset, ""]), `${voice.dataset} (as trained)`],
+        : voices.flatMap((voice) => [[JSON.stringify([voice.dataset, ""]), `${voice.dataset} (as it speaks now)`],
           ...voice.exported.map((key) => [JSON.stringify([voice.dataset, key]), `${voice.dataset} (exported: ${key.split("/").at(-1)})`])])),
       isSpoken && h("label", {}, "Text", h("textarea", { name: "text", id: "text", rows: 4, required: true, maxlength: 20000 })),
       isSpoken && h("details", {}, h("summary", {}, "How it is said"), h("fieldset", {},
         h("label", {}, "Speaker (name or number)", h("input", { name: "speaker", maxlength: 64 })),
         number("speed", "Speed, 2 is twice as fast", 0.25, 4), number("noise", "How much the sound varies", 0, 2),
         number("duration_noise", "How much the rhythm varies", 0, 2),
-        h("label", {}, "Seed: the same number, the same sound", h("input", { name: "seed", type: "number", min: 0, max: 4294967295, step: 1 })))),
+        h("label", {}, "Seed: the same number, the same sound", h("input", { name: "seed", type: "number", min: 0, max: 2147483647, step: 1 })))),
       this.kind === "render" && this.soundFields(),
       this.kind === "export" && choice("format", "Format", [["piper", "Piper (.onnx with its .json)"], ["hf", "transformers (a folder)"], ["onnx", "one ONNX file"]]),
       ["render", "talk"].includes(this.kind) && h("label", { class: "row" }, h("input", { type: "checkbox", name: "mark" }), "write “synthetic” into the picture"),
@@ -111,8 +111,11 @@ export class StudioView {
     const input = h("input", { type: "file", id: "sound-file", accept: "audio/*,video/*" });
     input.addEventListener("change", async () => {
       bar.hidden = false;
+      const earlier = new Set(this.told.sounds.map((file) => file.key));
       await attempt(() => send(this.told.faces[0].dataset, input.files[0], (share) => { bar.value = share; }, { purpose: "sound" }), "The sound is there");
-      this.read();
+      await this.read();
+      const sent = this.told.sounds.find((file) => !earlier.has(file.key));
+      if (sent && this.form.elements.sound) this.form.elements.sound.value = sent.key;
     });
     return [choice("sound", "Sound", [...sent, ...spoken]), h("label", {}, "Or send another one", input), bar];
   }
