@@ -99,10 +99,12 @@ def execute_run(args: argparse.Namespace) -> int:
         seconds_left,
         supervise,
     )
+    from synctalk.commands.preset_advice import warn_of_forgotten_preset  # noqa: PLC0415 - the same
 
     if args.video is not None or args.audio is not None:
         adopt(workspace, video=args.video, audio=args.audio, is_dry_run=args.dry_run)
     order = compose_order(workspace, args)
+    warn_of_forgotten_preset(order, args)
     if args.dry_run:
         print_plan(order, as_json=False)
         return ExitCode.DONE
@@ -121,8 +123,11 @@ def execute_run(args: argparse.Namespace) -> int:
 def execute_explain(args: argparse.Namespace) -> ExitCode:
     """Print the plan with reasons."""
     from synctalk.commands.order import compose_order, print_plan  # noqa: PLC0415 - as above
+    from synctalk.commands.preset_advice import warn_of_forgotten_preset  # noqa: PLC0415 - the same
 
-    print_plan(compose_order(Workspace(args.root, args.name), args), as_json=args.json)
+    order = compose_order(Workspace(args.root, args.name), args)
+    warn_of_forgotten_preset(order, args)
+    print_plan(order, as_json=args.json)
     return ExitCode.DONE
 
 
