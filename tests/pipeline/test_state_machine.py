@@ -521,7 +521,7 @@ HERE = settings(
 
 
 def test_no_order_of_commands_crashes_and_damages_makes_the_state_untrue() -> None:
-    assert run_state_machine_as_test(Life, settings=settings(HERE, max_examples=100)) is None
+    assert run_state_machine_as_test(Life, settings=settings(HERE, max_examples=60)) is None
 
 
 @pytest.mark.slow
