@@ -10,6 +10,7 @@ from synctalk.cli import main as synctalk
 from synctalk.errors import SynctalkError
 from synctalk.log import get_logger, start_console
 from synctalk.older.corpora import find_corpus
+from synctalk.older.words import hf_export_words, setting_words
 
 _FINISHED_MODELS = ("final_model", "best_model", "feedback_model")
 """Folders of finished models that the older trainers made inside the folder of a voice."""
@@ -55,14 +56,8 @@ def main(argv: Sequence[str]) -> int:
         _log.error("train_feedback.py: error: %s", error)
         return int(error.exit_code)
     words = ["feedback", "--root", str(voice.root), "--recordings", str(args.feedback_dir), f"--epochs={args.epochs}"]
-    for setting, value in _settings(args).items():
-        words += ["--set", f"{setting}={value}"] if value is not None else []
-    code = synctalk([*words, "--", voice.name])
-    if code:
-        return code
-    return synctalk([
-        "export", "--root", str(voice.root), "--format", "hf", "--out", str(args.output_dir), "--", voice.name,
-    ])  # fmt: skip
+    code = synctalk([*words, *setting_words(_settings(args)), "--", voice.name])
+    return code or synctalk(hf_export_words(voice.root, voice.name, args.output_dir))
 
 
 def _settings(args: argparse.Namespace) -> dict[str, object]:

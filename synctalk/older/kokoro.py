@@ -10,6 +10,7 @@ from synctalk.cli import main as synctalk
 from synctalk.errors import SynctalkError
 from synctalk.log import get_logger, start_console
 from synctalk.older.corpora import find_corpus
+from synctalk.older.words import setting_words
 
 SIZES: dict[str, dict[str, int]] = {
     "small": {"layers": 4, "hidden_dim": 256, "ff_dim": 1024, "n_heads": 8, "batch_size": 8, "epochs": 10},
@@ -65,9 +66,7 @@ def main(argv: Sequence[str]) -> int:
         return int(error.exit_code)
     words = ["run", "--root", str(corpus.root), "--line", "kokoro"]
     words += ["--audio", str(corpus.audio)] if corpus.audio else []
-    for setting, value in _settings(args).items():
-        words += ["--set", f"{setting}={value}"] if value is not None else []
-    return synctalk([*words, "--", corpus.name])
+    return synctalk([*words, *setting_words(_settings(args)), "--", corpus.name])
 
 
 def _settings(args: argparse.Namespace) -> dict[str, object]:

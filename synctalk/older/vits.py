@@ -10,6 +10,7 @@ from synctalk.cli import main as synctalk
 from synctalk.errors import InputError, SynctalkError
 from synctalk.log import get_logger, start_console
 from synctalk.older.corpora import find_corpus
+from synctalk.older.words import hf_export_words, setting_words
 
 _LR_OF_A_FINISHED_VOICE = 2e-5
 _log = get_logger(__name__)
@@ -62,17 +63,12 @@ def main(argv: Sequence[str]) -> int:
         corpus = find_corpus(args.data_dir)
         words = ["run", "--root", str(corpus.root), "--line", "voice", f"--target-hours={args.target_hours:g}"]
         words += ["--audio", str(corpus.audio)] if corpus.audio else []
-        for setting, value in _settings(args).items():
-            words += ["--set", f"{setting}={value}"] if value is not None else []
+        words += setting_words(_settings(args))
     except SynctalkError as error:
         _log.error("train_vits.py: error: %s", error)
         return int(error.exit_code)
     code = synctalk([*words, "--", corpus.name])
-    if code:
-        return code
-    return synctalk([
-        "export", "--root", str(corpus.root), "--format", "hf", "--out", str(args.output_dir), "--", corpus.name,
-    ])  # fmt: skip
+    return code or synctalk(hf_export_words(corpus.root, corpus.name, args.output_dir))
 
 
 def _settings(args: argparse.Namespace) -> dict[str, object]:
