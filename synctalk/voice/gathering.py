@@ -13,7 +13,7 @@ from synctalk.faults import crash_point
 from synctalk.progress import Progress
 from synctalk.voice.hearing import hear
 from synctalk.voice.listing import Reason, Rejection, Row, RowError
-from synctalk.voice.samplefile import SampleFile
+from synctalk.voice.samplefile import SampleStore
 from synctalk.voice.screening import check_paces, key_of, pace
 from synctalk.voice.soundcheck import Soundness
 from synctalk.voice_settings import PrepareSettings
@@ -55,7 +55,7 @@ class Gathering:
     """
 
     settings: PrepareSettings
-    store: SampleFile
+    store: SampleStore
     should_stop: Callable[[], bool]
     rejections: list[Rejection]
     _sounds: dict[str, Row] = field(default_factory=dict)

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,23 @@ from synctalk import files
 from synctalk.errors import StoppedError
 
 _DTYPE = np.dtype("<i2")
+
+
+class SampleStore(Protocol):
+    """Takes the samples of clips, one after another."""
+
+    def append(self, samples: NDArray[np.int16]) -> int:
+        """Add the samples of a clip; returns the place of the first."""
+        ...
+
+
+class NoSamples:
+    """For a look only: takes samples and keeps none."""
+
+    def append(self, samples: NDArray[np.int16]) -> int:
+        """Forget the samples; their place tells nothing."""
+        del samples
+        return 0
 
 
 class SampleFile:

@@ -112,7 +112,7 @@ def _left_out(evidence: Evidence) -> Finding:
         unit="share",
         verdict=_at_most(wrong / rows, good=0.05, usable=0.3),
         text=f"{wrong} of {rows} rows cannot be used",
-        advice="rejected.csv says why for each row",
+        advice="put right the rows that are left out: each is listed with its reason",
     )
 
 
