@@ -44,7 +44,7 @@ serve: $(READY)
 	@$(BIN)/synctalk serve --open
 
 test: $(READY)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --max-worker-restart 0
 
 test-slow: $(READY)
 	@$(BIN)/python -m pytest -m slow

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -47,9 +48,32 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("here")
 
 
+_MADE_ONCE = ("finished", "trained_place", "uninterrupted", "nursery")
+"""Fixtures that are slow to make and looked at by tests of several files: these tests run in one worker."""
+
+
+def _group(item: pytest.Item) -> str:
+    return next((name for name in _MADE_ONCE if name in getattr(item, "fixturenames", ())), "")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadgroup`, tests that are in no group stay together with their file."""
+    from xdist.scheduler import LoadGroupScheduling
+
+    class Scheduler(LoadGroupScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return super()._split_scope(nodeid).partition("::")[0]
+
+    return Scheduler(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # The longest files first, so that no worker starts one when the other has nothing left to do.
-    items.sort(key=lambda item: "journeys" not in item.path.parts)
+    # What takes longest comes first, so that no worker starts it when the other has nothing left to do.
+    items.sort(key=lambda item: (not _group(item), "journeys" not in item.path.parts))
+    for item in items:
+        if _group(item):
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
     if REAL_DATA.is_dir():
         return
     skip = pytest.mark.skip(reason=f"the recordings are not at {REAL_DATA}")

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from synctalk.cli import main
+from tests.program import FACE, Program
 
 SMALL = (
     "preprocess.size_px=64", "syncnet.epochs=2", "main.epochs=2", "main.channels=16", "runtime.snapshot_s=0.2",
@@ -28,6 +29,7 @@ class Place:
     """A root folder with one dataset in it, and the program run on it."""
 
     root: Path
+    program: Program
     name: str = "anna"
 
     @property
@@ -46,9 +48,14 @@ class Place:
         return self.command("run", self.name, *settings, *words)
 
     def run(self, *words: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        return self.call(*self.run_words(*words), environment=environment)
+        return self.fork(*self.run_words(*words), environment=environment)
+
+    def fork(self, *command: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """The command in a process of its own, which need not wait for its libraries."""
+        return self.program.run(*command[3:], environment=environment)
 
     def call(self, *command: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """The command as a user starts it."""
         return subprocess.run(
             command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
             env={**os.environ, **(environment or {})}, timeout=280,
@@ -111,11 +118,18 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def make_place(tmp_path_factory: pytest.TempPathFactory, recording: Path) -> Callable[[], Place]:
+def face_program() -> Iterator[Program]:
+    program = Program(*FACE)
+    yield program
+    program.close()
+
+
+@pytest.fixture(scope="session")
+def make_place(tmp_path_factory: pytest.TempPathFactory, recording: Path, face_program: Program) -> Callable[[], Place]:
     """Makes a new root with the recording in it."""
 
     def make() -> Place:
-        place = Place(tmp_path_factory.mktemp("root"))
+        place = Place(tmp_path_factory.mktemp("root"), face_program)
         place.dataset.mkdir(parents=True)
         os.link(recording, place.dataset / "anna.mp4")
         return place
@@ -127,6 +141,6 @@ def make_place(tmp_path_factory: pytest.TempPathFactory, recording: Path) -> Cal
 def finished(make_place: Callable[[], Place]) -> Place:
     """A place whose line ran to its end without an interruption. Not to be changed."""
     place = make_place()
-    ended = place.run()
+    ended = place.call(*place.run_words())
     assert ended.returncode == 0, ended.stderr
     return place

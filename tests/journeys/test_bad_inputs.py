@@ -165,10 +165,10 @@ def test_a_disk_that_stays_full_ends_resumably(make_place, finished, tmp_path) -
     assert place.results() == finished.results()
 
 
-def test_a_folder_that_cannot_be_made_is_told(make_place) -> None:
+def test_a_folder_that_cannot_be_made_is_told(make_place, call_here) -> None:
     place = make_place()
     (place.root / "checkpoint").write_text("I am a file")
-    ended = place.run("--until", "syncnet")
+    ended = call_here(*place.run_words("--until", "syncnet"))
     assert ended.returncode == 1
     assert "checkpoint" in ended.stderr
     assert "hint:" in ended.stderr
@@ -185,7 +185,7 @@ def test_names_of_people_are_fine(make_place, recording, call_here, name) -> Non
 def test_a_second_run_is_told_who_is_at_work(make_place) -> None:
     place = make_place()
     with DatasetLock(place.dataset / ".lock", name="anna"):
-        ended = place.run()
+        ended = place.call(*place.run_words())
     assert ended.returncode == 3
     assert "being worked on by process" in ended.stderr
     assert "synctalk stop anna" in ended.stderr

@@ -52,10 +52,10 @@ def test_editing_one_byte_of_the_recording_names_the_file(make_place, finished, 
     content = bytearray(recording.read_bytes())
     video.unlink()
     video.write_bytes(content)
-    assert "preprocess   skip" in place.call(*place.run_words("--until", "preprocess", "--dry-run")).stdout
+    assert "preprocess   skip" in place.fork(*place.run_words("--until", "preprocess", "--dry-run")).stdout
     content[-1] ^= 1
     video.write_bytes(content)
-    plan = place.call(*place.run_words("--dry-run")).stdout
+    plan = place.fork(*place.run_words("--dry-run")).stdout
     assert "input source video changed" in plan.splitlines()[0]
 
 
@@ -64,7 +64,7 @@ def test_rendered_video_has_the_length_of_its_sound(finished, tmp_path: Path) ->
     time_s = np.arange(int(2.34 * 16_000)) / 16_000
     write_wav(sound, 0.3 * np.sin(2 * np.pi * 200 * time_s).astype(np.float32), rate_hz=16_000)
     out = tmp_path / "sprechende Frau é.mp4"
-    ended = finished.call(*finished.command("render", "anna", "--audio", str(sound), "--out", str(out)))
+    ended = finished.fork(*finished.command("render", "anna", "--audio", str(sound), "--out", str(out)))
     assert ended.returncode == 0, ended.stderr
     facts = probe(out)
     assert (facts.width, facts.height, facts.fps) == (192, 192, 25)
@@ -74,7 +74,7 @@ def test_rendered_video_has_the_length_of_its_sound(finished, tmp_path: Path) ->
 
 
 def test_evaluate_writes_figures_and_a_picture(finished) -> None:
-    ended = finished.call(*finished.command("evaluate", "anna", "--json"))
+    ended = finished.fork(*finished.command("evaluate", "anna", "--json"))
     assert ended.returncode == 0, ended.stderr
     figures = json.loads(ended.stdout)
     assert 10 < figures["psnr_mouth"] < 60

@@ -14,7 +14,7 @@ import pytest
 @pytest.mark.slow
 def test_a_run_whose_process_is_killed_goes_on_by_itself(make_place, finished) -> None:
     place = make_place()
-    ended = place.run("--supervise", environment={"SYNCTALK_CRASH_AT": "checkpoint.committed:2"})
+    ended = place.call(*place.run_words("--supervise"), environment={"SYNCTALK_CRASH_AT": "checkpoint.committed:2"})
     assert ended.returncode == 0, ended.stderr
     assert len(re.findall(r"restart \d of 5: it was killed \(signal 9", ended.stderr)) == 2
     assert place.results() == finished.results()
@@ -25,7 +25,8 @@ def test_a_run_whose_process_is_killed_goes_on_by_itself(make_place, finished) -
 @pytest.mark.slow
 def test_a_run_that_cannot_get_further_says_where(make_place) -> None:
     place = make_place()
-    ended = place.run("--supervise", "--until", "preprocess", environment={"SYNCTALK_CRASH_AT": "preprocess.publish:1"})
+    words = place.run_words("--supervise", "--until", "preprocess")
+    ended = place.call(*words, environment={"SYNCTALK_CRASH_AT": "preprocess.publish:1"})
     assert ended.returncode == 1, ended.stderr
     assert re.search(r"crashed in preprocess.*, 3 times without getting further; .* killed \(signal 9", ended.stderr)
 

@@ -31,9 +31,9 @@ def place(make_place, finished):
     return place
 
 
-def test_a_face_says_a_text_with_the_voice_of_another_dataset(place) -> None:
+def test_a_face_says_a_text_with_the_voice_of_another_dataset(place, call_here) -> None:
     out = place.root / "said.mp4"
-    ended = place.call(
+    ended = call_here(
         *place.command("talk", "anna", "--voice", "ben", "--text", "Hello there.", "--seed", "1", "--out", str(out))
     )
     assert ended.returncode == 0, ended.stderr

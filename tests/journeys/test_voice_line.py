@@ -6,7 +6,7 @@ import hashlib
 import json
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from tests.journeys.conftest import Place, digest_tensors
+from tests.program import VOICE, Program
 from tests.training.test_tracking import curves_in
 from tests.voice import spoken
 from tests.voice.conftest import babble, text_for, write_sound
@@ -68,21 +69,28 @@ def aligned_recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def make_voice(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Place]:
-    def make() -> Place:
-        return Place(tmp_path_factory.mktemp("root"), name="ben")
+def make_voice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Place]]:
+    program = Program(*VOICE)
 
-    return make
+    def make() -> Place:
+        return Place(tmp_path_factory.mktemp("root"), program, name="ben")
+
+    yield make
+    program.close()
+
+
+def run_words(place: Place, recordings: Path, stage: str = "vits", *more: str, until: str = "") -> list[str]:
+    asked = ("prepare.rate_hz=16000", "runtime.snapshot_s=0.05", "runtime.device=cpu", *SETTINGS[stage], *more)
+    settings = [word for setting in asked for word in ("--set", setting)]
+    words = place.command("run", place.name, "--line", LINES[stage], "--audio", str(recordings), *settings)
+    return words + (["--until", until] if until else [])
 
 
 def run(
     place: Place, recordings: Path, stage: str = "vits", *more: str, until: str = "", crash_at: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    asked = ("prepare.rate_hz=16000", "runtime.snapshot_s=0.05", "runtime.device=cpu", *SETTINGS[stage], *more)
-    settings = [word for setting in asked for word in ("--set", setting)]
-    words = place.command("run", place.name, "--line", LINES[stage], "--audio", str(recordings), *settings)
-    words += ["--until", until] if until else []
-    return place.call(*words, environment={"SYNCTALK_CRASH_AT": crash_at} if crash_at else None)
+    words = run_words(place, recordings, stage, *more, until=until)
+    return place.fork(*words, environment={"SYNCTALK_CRASH_AT": crash_at} if crash_at else None)
 
 
 def results(place: Place, stage: str = "vits") -> dict[str, Any]:
@@ -121,7 +129,7 @@ def test_a_folder_of_recordings_becomes_a_voice_for_other_programs(finished_voic
 
 
 def test_a_second_run_has_nothing_to_do(finished_voice, recordings) -> None:
-    ended = run(finished_voice, recordings)
+    ended = finished_voice.call(*run_words(finished_voice, recordings))
     assert ended.returncode == 0
     assert ended.stderr.count("skipped: nothing changed since it was done") == 3
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,22 +14,19 @@ import pytest
 
 from synctalk.training.checkpoint import load_checkpoint
 from synctalk.training.content import hash_tree
+from tests.nursery import Nursery
+from tests.pictures import drawn_once
 
 HERE = Path(__file__).resolve().parent
 
 
-class Nursery:
-    """Starts trainings in processes of their own, from a process in which torch is already loaded."""
+class TinyNursery:
+    """Starts tiny trainings in processes of their own."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(HERE / "nursery.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(HERE.parent.parent)},
-        )
-        self._answer()
+        self._nursery = Nursery("tests.training.born")
+        self.wait = self._nursery.wait
+        self.close = self._nursery.close
 
     def start(
         self,
@@ -44,11 +40,7 @@ class Nursery:
     ) -> int:
         environment = environment or {}
         pace = {"step_s": step_s, "budget_s": budget_s, "in_parts": in_parts}
-        order = {"folder": str(folder), "environment": environment, "plan": plan, **pace}
-        return self._ask({"start": order})
-
-    def wait(self, pid: int) -> int:
-        return self._ask({"wait": pid})
+        return self._nursery.start({"folder": str(folder), "environment": environment, "plan": plan, **pace})
 
     def run(self, folder: Path, **order: Any) -> int:
         return self.wait(self.start(folder, **order))
@@ -57,25 +49,8 @@ class Nursery:
         """Start a training and send it a signal after a while; a training that has ended by then is fine."""
         pid = self.start(folder, **order)
         time.sleep(after_s)
-        os.kill(pid, number)  # it stays a zombie, and so keeps its pid, until it is waited for
+        os.kill(pid, number)
         return self.wait(pid)
-
-    def close(self) -> None:
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.close()
-        self._process.wait(timeout=20)
-        self._process.stdout.close()
-
-    def _ask(self, order: dict[str, Any]) -> int:
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return int(self._answer())
-
-    def _answer(self) -> Any:
-        assert self._process.stdout
-        return json.loads(self._process.stdout.readline())
 
 
 def read_result(folder: Path, epoch: int) -> dict[str, Any]:
@@ -99,6 +74,13 @@ def without_timing(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in entry.items() if name != "timing"} for entry in entries]
 
 
+@pytest.fixture(autouse=True)
+def pictures() -> Iterator[None]:
+    """Trainings do not wait for their pictures; a test of the pictures has a fixture of this name that does nothing."""
+    with drawn_once():
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny() -> ModuleType:
     """The tiny training: `tests/training/tiny.py`."""
@@ -112,8 +94,8 @@ def tiny() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
-    started = Nursery()
+def nursery() -> Iterator[TinyNursery]:
+    started = TinyNursery()
     yield started
     started.close()
 
@@ -124,7 +106,7 @@ def result_of() -> Callable[[Path, int], dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def uninterrupted(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def uninterrupted(nursery: TinyNursery, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a training that nobody disturbed."""
     folder = tmp_path_factory.mktemp("uninterrupted") / "tiny"
     assert nursery.run(folder) == 0, folder.with_suffix(".log").read_text()

@@ -15,6 +15,11 @@ from synctalk.training.recipe import Metric
 LOSS = Metric("loss")
 
 
+@pytest.fixture(autouse=True)
+def pictures() -> None:
+    """Every one is drawn."""
+
+
 def make_entries(count: int, *, terms: int = 2) -> list[dict[str, Any]]:
     names = ["loss", *(f"term {number}" for number in range(terms - 1))]
     return [

@@ -1,8 +1,8 @@
 """A training small enough to be run a hundred times, with everything that makes exact resume hard.
 
 Dropout, batch normalisation, augmentation, AdamW, an averaged model, batches of unequal size, and a callback that
-draws from every global generator. Used by the tests in this process and, through `nursery.py`, in processes that are
-killed.
+draws from every global generator. Used by the tests in this process and, through `born.py`, in processes that
+are killed.
 """
 
 from __future__ import annotations

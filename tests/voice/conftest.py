@@ -221,7 +221,8 @@ def sound_file() -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def trained_place(tmp_path_factory: pytest.TempPathFactory):
     """A voice called anna, trained for a moment through the program. Not to be changed: see `copy_of`."""
-    from tests.voice.feedback_place import FeedbackPlace, narrow_networks
+    from tests.voice.feedback_place import FeedbackPlace
+    from tests.voice.vits_training import narrow_networks
 
     place = FeedbackPlace(tmp_path_factory.mktemp("trained"))
     with narrow_networks():
@@ -232,7 +233,8 @@ def trained_place(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="session")
 def corrected_place(trained_place, tmp_path_factory: pytest.TempPathFactory):
     """The same after it learned three corrections. Not to be changed either."""
-    from tests.voice.feedback_place import LEARN, copy_of, narrow_networks
+    from tests.voice.feedback_place import LEARN, copy_of
+    from tests.voice.vits_training import narrow_networks
 
     place = copy_of(trained_place, tmp_path_factory.mktemp("corrected"))
     with narrow_networks():

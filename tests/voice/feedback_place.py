@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import multiprocessing
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 
 from synctalk.cli import main
@@ -22,7 +19,6 @@ from synctalk.pipeline.stage import StageContext
 from synctalk.progress import Progress
 from synctalk.voice.hf_folder import write_hf_folder
 from synctalk.voice.trained import trained_settings
-from synctalk.voice.vits import WIDTHS, Width
 from synctalk.workspace import Workspace
 from tests.journeys.conftest import digest_tensors
 from tests.voice.conftest import babble, facts_of, quiet_model, text_for, write_sound
@@ -33,18 +29,7 @@ TRAINED_WITH = (
     "prepare.rate_hz=16000", "prepare.held_out=0.3", "vits.size=draft", "vits.epochs=2", "vits.batch_size=3",
     "vits.segment_samples=2048", "runtime.device=cpu", "voice.sample_text=",
 )  # fmt: skip
-NARROW = Width(16, 32, 32)
-
-
 LEARN = ("--epochs", "2")
-
-
-@contextlib.contextmanager
-def narrow_networks() -> Iterator[None]:
-    """Discriminators that a test can train."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(WIDTHS, "draft", NARROW)
-        yield
 
 
 def options(settings: tuple[str, ...]) -> list[str]:

@@ -16,7 +16,8 @@ from synctalk.voice.trained import find_voice_checkpoint, speaking_version
 from synctalk.voice.versions import read_versions
 from synctalk.voice.voicemodel import GENERATOR
 from tests.voice.conftest import babble, write_sound
-from tests.voice.feedback_place import LEARN, FeedbackPlace, copy_of, narrow_networks, without_speed
+from tests.voice.feedback_place import LEARN, FeedbackPlace, copy_of, without_speed
+from tests.voice.vits_training import narrow_networks
 
 ABSURD = ("feedback.lr=0.01", "feedback.warmup_steps=0")
 

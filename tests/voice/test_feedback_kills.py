@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from synctalk.voice.correction_store import read_corrections
-from tests.voice.feedback_place import LEARN, copy_of, narrow_networks
+from tests.voice.feedback_place import LEARN, copy_of
+from tests.voice.vits_training import narrow_networks
 
 KILLS = [
     ("files.copy", 2), ("files.renamed", 6), ("engine.step", 1), ("checkpoint.snapshot", 1), ("engine.step", 2),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from synctalk.training.checkpoint import load_checkpoint
 from synctalk.voice.kokoro_stage import PREVIEW, train_kokoro
 from synctalk.voice.kokoro_voice import load_kokoro
 from synctalk.workspace import Workspace
+from tests.pictures import drawn_once
 from tests.voice.spoken import RATE_HZ, write_spoken
 
 TINY = {
@@ -28,6 +29,12 @@ TINY = {
 }  # fmt: skip
 
 Ask = Callable[..., StageContext]
+
+
+@pytest.fixture(autouse=True)
+def _pictures() -> Iterator[None]:
+    with drawn_once():
+        yield
 
 
 @pytest.fixture

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -29,10 +27,10 @@ from synctalk.voice.corpus import Corpus, open_corpus
 from synctalk.voice.prepare import run_prepare
 from synctalk.voice.voice_report import Report
 from synctalk.workspace import Workspace
+from tests.program import Program
 
 MADE = {"clips.json", "audio.npy", "metadata.csv", "rejected.csv", "report.json", "report.png"}
 GOOD = 12
-ROOT = Path(__file__).parents[2]
 
 
 def rejected(workspace: Workspace) -> list[dict[str, str]]:
@@ -306,25 +304,20 @@ def test_stop_at_any_question_leaves_what_was_there(recorded) -> None:
         assert contents(recorded.workspace.voice) == before
 
 
-def run_line(root: Path, **environment: str) -> int:
-    command = [
-        sys.executable,
-        "-m",
-        "synctalk",
-        "run",
-        "anna",
-        "--line",
-        "voice",
-        "--until",
-        "prepare",
-        "--root",
-        str(root),
-    ]
-    environment = {**os.environ, **environment}
-    return subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False, cwd=ROOT).returncode
+@pytest.fixture
+def run_line() -> Iterator[Callable[..., int]]:
+    """Runs the stage as a user does, in a process of its own; returns its exit code."""
+    program = Program("synctalk.voice.prepare")
+
+    def run(root: Path, **environment: str) -> int:
+        words = ("run", "anna", "--line", "voice", "--until", "prepare", "--root", str(root))
+        return program.run(*words, environment=environment).returncode
+
+    yield run
+    program.close()
 
 
-def test_kill_at_any_point_and_a_second_run_end_as_one_run_does(recorded, tmp_path: Path) -> None:
+def test_kill_at_any_point_and_a_second_run_end_as_one_run_does(recorded, run_line, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     shutil.copytree(tmp_path / "dataset", whole / "dataset")
     assert run_line(whole) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -13,19 +14,21 @@ from transformers import VitsModel
 from synctalk.voice.corpus import Clip, Corpus
 from synctalk.voice.discriminator import Discriminator
 from synctalk.voice.mel import HOP
-from synctalk.voice.vits import WIDTHS, Width, build_vits, learn_pass, vits_config
+from synctalk.voice.vits import build_vits, learn_pass, vits_config
 from synctalk.voice.vits_data import VitsClips
 from synctalk.voice.vits_recipe import DISCRIMINATOR, VitsRecipe
 from synctalk.voice.voicemodel import GENERATOR
 from synctalk.voice_settings import VitsSettings
+from tests.voice.vits_training import narrow_networks
 
 RATE_HZ = 16_000
 SETTINGS = VitsSettings(segment_samples=2048)
 
 
 @pytest.fixture(autouse=True)
-def _narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(WIDTHS, "draft", Width(16, 32, 32))
+def _narrow() -> Iterator[None]:
+    with narrow_networks():
+        yield
 
 
 def corpus_of(texts: list[str], *, speakers: int = 1) -> tuple[Corpus, np.ndarray]:

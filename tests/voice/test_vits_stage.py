@@ -3,72 +3,54 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from synctalk.config import Settings, load_settings
+from synctalk.config import Settings
 from synctalk.errors import MissingPartError
 from synctalk.lines import VITS
 from synctalk.outcome import Outcome
 from synctalk.pipeline.stage import StageContext
-from synctalk.progress import Progress
 from synctalk.training.checkpoint import load_checkpoint
-from synctalk.voice.corpus import Clip, Corpus, write_corpus
+from synctalk.voice.corpus import Clip, Corpus
 from synctalk.voice.trained import load_trained_voice
-from synctalk.voice.vits import WIDTHS, Width
 from synctalk.voice.vits_recipe import DISCRIMINATOR
 from synctalk.voice.vits_stage import train_vits
 from synctalk.voice.voicemodel import GENERATOR
 from synctalk.workspace import Workspace
 from tests.voice.conftest import pretend_espeak
+from tests.voice.vits_training import TEXTS, small_networks, stopped_after, vits_context
 
-TEXTS = ["one two three.", "four, five", "six and seven", "eight?"]
 SAMPLES = 4000
+CLIPS = tuple(
+    Clip(name=f"clip {n}", text=text, start=SAMPLES * n, samples=SAMPLES, is_held_out=n == 0)
+    for n, text in enumerate(TEXTS)
+)
+CORPUS = Corpus(rate_hz=16_000, language="en_US", clips=CLIPS)
 
 Ask = Callable[..., StageContext]
 
 
 @pytest.fixture(autouse=True)
-def _narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(WIDTHS, "draft", Width(16, 32, 32))
+def _small() -> Iterator[None]:
+    with small_networks():
+        yield
 
 
 @pytest.fixture
 def ask(tmp_path: Path) -> Ask:
     """A context as the runner gives it; `ask("anna", {"vits.epochs": 1}, should_stop=...)`."""
 
-    def context(name: str, overrides: dict[str, Any] | None = None, **asked: Any) -> StageContext:
-        workspace = Workspace(tmp_path, name)
-        if not workspace.voice.exists():
-            workspace.voice.mkdir(parents=True)
-            noise = 3000 * np.random.default_rng(0).standard_normal(SAMPLES * len(TEXTS))
-            np.save(workspace.voice / "audio.npy", noise.astype(np.int16))
-            clips = tuple(
-                Clip(name=f"clip {n}", text=text, start=SAMPLES * n, samples=SAMPLES, is_held_out=n == 0)
-                for n, text in enumerate(TEXTS)
-            )
-            corpus = Corpus(rate_hz=16_000, language="en_US", clips=clips)
-            write_corpus(workspace.voice, msgspec.structs.replace(corpus, **asked.get("corpus", {})))
-        settings = {
-            "vits.size": "draft", "vits.epochs": 2, "vits.batch_size": 2, "vits.segment_samples": 2048,
-            "voice.sample_text": "", "runtime.device": "cpu", **(overrides or {}),
-        }  # fmt: skip
-        return StageContext(
-            workspace=workspace,
-            settings=load_settings(tmp_path / "none.toml", overrides=settings),
-            fingerprint="f",
-            generation=0,
-            should_stop=asked.get("should_stop", lambda: False),
-            journal=lambda **_: None,
-            progress=Progress(None, dataset=name, stage="vits"),
-        )
+    def context(
+        name: str, overrides: dict[str, Any] | None = None, *, corpus: Corpus = CORPUS, **asked: Any
+    ) -> StageContext:
+        return vits_context(Workspace(tmp_path, name), corpus, overrides or {}, **asked)
 
     return context
 
@@ -82,17 +64,6 @@ def assert_equal(one: dict[str, dict[str, Tensor]], other: dict[str, dict[str, T
     for name, state in one.items():
         assert state.keys() == other[name].keys()
         assert [key for key, value in state.items() if not torch.equal(value, other[name][key])] == []
-
-
-def stopped_after(steps: int) -> Callable[[], bool]:
-    asked = 0
-
-    def should_stop() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked == steps
-
-    return should_stop
 
 
 SAVING = {"runtime.gradient_checkpointing": "on", "runtime.samples": "int16"}
@@ -134,11 +105,8 @@ def test_a_voice_that_reads_phonemes_is_trained_without_espeak_unless_it_is_to_s
     ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pretend_espeak(tmp_path, "raise ImportError", monkeypatch)
-    clips = [
-        Clip(name=f"clip {n}", text=text, start=SAMPLES * n, samples=SAMPLES, is_held_out=n == 0, phonemes="wˈʌn.")
-        for n, text in enumerate(TEXTS)
-    ]
-    spoken = {"corpus": {"clips": tuple(clips), "espeak": "en-us"}}
+    clips = tuple(msgspec.structs.replace(clip, phonemes="wˈʌn.") for clip in CLIPS)
+    spoken = {"corpus": msgspec.structs.replace(CORPUS, clips=clips, espeak="en-us")}
     with pytest.raises(MissingPartError):
         train_vits(ask("loud", {"voice.sample_text": "One."}, **spoken))
     assert not list(tmp_path.glob("checkpoint/loud/vits/*.pth"))

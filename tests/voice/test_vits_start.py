@@ -3,45 +3,42 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
-from synctalk.config import load_settings
 from synctalk.errors import InputError
 from synctalk.outcome import Outcome
 from synctalk.pipeline.stage import StageContext
-from synctalk.progress import Progress
 from synctalk.training.checkpoint import load_checkpoint
-from synctalk.voice.corpus import Clip, Corpus, write_corpus
+from synctalk.voice.corpus import Clip, Corpus
 from synctalk.voice.discriminator import Discriminator
 from synctalk.voice.export import ExportOrder, export_voice
 from synctalk.voice.hf_folder import write_hf_folder
 from synctalk.voice.trained import load_trained_voice
-from synctalk.voice.vits import WIDTHS, Width
 from synctalk.voice.vits_stage import train_vits
 from synctalk.voice.vits_start import DISCRIMINATOR_FILE, leave_out_unspellable, start_vits
 from synctalk.voice.voicemodel import GENERATOR, VoiceFacts
 from synctalk.voice_settings import VitsSettings
 from synctalk.workspace import Workspace
 from tests.voice.conftest import TWO, facts_of, plain_config, quiet_model
+from tests.voice.vits_training import TEXTS, narrow_networks, stopped_after, vits_context
 
 RATE_HZ = 16_000
 VOCABULARY = {sign: number for number, sign in enumerate("n _-abcdefghijklmopqrstuvwxyzê'")}
-TEXTS = ["one two three.", "four, five", "six and seven", "eight?"]
 
 Ask = Callable[..., StageContext]
 
 
 @pytest.fixture(autouse=True)
-def _narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(WIDTHS, "draft", Width(16, 32, 32))
+def _narrow() -> Iterator[None]:
+    with narrow_networks():
+        yield
 
 
 def corpus_of(texts: list[str] = TEXTS, *, rate_hz: int = RATE_HZ, speakers: tuple[str, ...] = ("anna",)) -> Corpus:
@@ -70,26 +67,8 @@ def started(folder: Path, corpus: Corpus):
 def ask(tmp_path: Path) -> Ask:
     """A context as the runner gives it."""
 
-    def context(initial: Path | str, name: str = "anna", **asked: Any) -> StageContext:
-        workspace = Workspace(tmp_path, name)
-        if not workspace.voice.exists():
-            workspace.voice.mkdir(parents=True)
-            noise = 3000 * np.random.default_rng(0).standard_normal(6000 * len(TEXTS))
-            np.save(workspace.voice / "audio.npy", noise.astype(np.int16))
-            write_corpus(workspace.voice, corpus_of())
-        overrides = {
-            "vits.size": "draft", "vits.initial": str(initial), "vits.epochs": 2, "vits.batch_size": 2,
-            "vits.segment_samples": 2048, "runtime.device": "cpu",
-        }  # fmt: skip
-        return StageContext(
-            workspace=workspace,
-            settings=load_settings(tmp_path / "none.toml", overrides=overrides),
-            fingerprint="f",
-            generation=0,
-            should_stop=asked.get("should_stop", lambda: False),
-            journal=lambda **_: None,
-            progress=Progress(None, dataset=name, stage="vits"),
-        )
+    def context(initial: Path, name: str = "anna", **asked: Any) -> StageContext:
+        return vits_context(Workspace(tmp_path, name), corpus_of(), {"vits.initial": str(initial)}, **asked)
 
     return context
 
@@ -131,14 +110,7 @@ def test_it_starts_with_the_very_weights_of_the_voice(tmp_path: Path) -> None:
 def test_a_training_that_is_stopped_goes_on_to_the_same_weights(ask: Ask, tmp_path: Path) -> None:
     folder = published(tmp_path / "published")
     train_vits(ask(folder, "whole"))
-    asked = 0
-
-    def should_stop() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked == 3
-
-    assert train_vits(ask(folder, "stopped", should_stop=should_stop)).outcome is Outcome.INTERRUPTED
+    assert train_vits(ask(folder, "stopped", should_stop=stopped_after(3))).outcome is Outcome.INTERRUPTED
     assert train_vits(ask(folder, "stopped")).outcome is Outcome.FINISHED
     whole, stopped = (
         load_checkpoint(Workspace(tmp_path, name).training("vits") / "epoch_0002.pth").models[GENERATOR]
