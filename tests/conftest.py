@@ -105,7 +105,7 @@ def bound_by_permissions() -> Iterator[None]:
 
 _ALLOWED_VARIABLES = ("PYTEST_", "KMP_", "TF_", "GLOG_", "QT_", "LD_LIBRARY_PATH", "TORCH", "CUDA_MODULE_LOADING")
 _ALLOWED_THREADS = ("tqdm_monitor", "pytest_timeout")  # one for the whole process; started once
-_ALLOWED_CHILDREN = ("resource_tracker", "multiprocessing.forkserver")  # the same
+_ALLOWED_CHILDREN = ("resource_tracker", "multiprocessing.forkserver", "tests.nursery")  # the same
 _CACHES = {"__pycache__", ".pytest_cache", ".hypothesis", ".mypy_cache", ".ruff_cache", ".venv", ".git", ".cache"}
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _WATCHED_FOLDERS = (ROOT, ROOT / "dataset", ROOT / "checkpoint")

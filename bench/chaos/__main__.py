@@ -25,7 +25,7 @@ from bench.chaos.report import Campaign, describe, write_report
 from bench.chaos.shim import Arm, Strike, preload
 from bench.chaos.trial import OFTEN, RARELY, Place, fresh_place, run, warm_up
 
-REFERENCE_RUNS = 5
+REFERENCES = 5
 _BUILD = Path(__file__).resolve().parents[2] / ".cache" / "chaos"
 _PORTION = 2
 _TEMPLATES_AT = (0.45, 0.6, 0.75, 0.9)
@@ -37,8 +37,11 @@ def main() -> int:
     args = _parse()
     preload(_BUILD)
     warm_up()
-    reference = _Reference()
-    print(f"five undisturbed runs are equal; {reference.duration_s:.1f} s each, {reference.operations} file operations")
+    reference = _Reference(args.references)
+    print(
+        f"{args.references} undisturbed runs are equal; {reference.duration_s:.1f} s each, "
+        f"{reference.operations} file operations"
+    )
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         campaigns = []
         for campaign in _campaigns(args, reference, Path(folder)):
@@ -61,6 +64,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--clip", type=Path, help="a recording: also kill the whole face line on it")
     parser.add_argument("--clip-kills", type=int, default=50, help="how often (default: %(default)s)")
     parser.add_argument("--seed", type=int, help="replays a run (default: drawn, and printed)")
+    parser.add_argument(
+        "--references", type=int, default=REFERENCES, help="undisturbed runs, 2 or more (default: %(default)s)"
+    )
     parser.add_argument("--lanes", type=int, default=2, help="trials at the same time (default: %(default)s)")
     parser.add_argument("--report", type=Path, help="write the table there, as Markdown")
     args = parser.parse_args()
@@ -70,11 +76,11 @@ def _parse() -> argparse.Namespace:
 
 
 class _Reference:
-    """Undisturbed runs: that they are equal is what everything else rests on."""
+    """Undisturbed runs, at least two: that they are equal is what everything else rests on."""
 
-    def __init__(self) -> None:
+    def __init__(self, runs: int) -> None:
         durations = []
-        for number in range(REFERENCE_RUNS):
+        for number in range(runs):
             with fresh_place() as place:
                 began = time.monotonic()
                 code = run(place, snapshot_s=OFTEN if number % 2 else RARELY)
@@ -88,7 +94,7 @@ class _Reference:
                 found = differences(place.root, self.outcome)
                 if found:
                     raise SystemExit(f"two undisturbed runs differ, so nothing can be told: {found}")
-        self.duration_s = sorted(durations)[REFERENCE_RUNS // 2]
+        self.duration_s = sorted(durations)[runs // 2]
 
 
 def _campaigns(args: argparse.Namespace, reference: _Reference, folder: Path) -> Iterator[Campaign]:
@@ -104,7 +110,7 @@ def _campaigns(args: argparse.Namespace, reference: _Reference, folder: Path) ->
         yield _collect("signals", spread(trial, [next(seeds) for _ in range(args.stops)]))
         trial = functools.partial(crash_points.refuse_at, expected=expected, operations=operations)
         yield _collect("disk errors", spread(trial, [next(seeds) for _ in range(args.refusals)]))
-    templates = list(_make_templates(folder, operations))
+    templates = list(itertools.islice(_make_templates(folder, operations), args.corruptions))  # no more than are used
     with _lanes(args.lanes) as spread:
         trial = functools.partial(corruptions.corrupt, templates=templates, expected=expected)
         yield _collect("corruptions", spread(trial, [next(seeds) for _ in range(args.corruptions)]))

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synctalk.cli import main as synctalk
-from synctalk.errors import SynctalkError
-from synctalk.log import get_logger, start_console
+from synctalk.log import get_logger
 from synctalk.older.roots import root_of
+from synctalk.older.script import run_script
 from synctalk.pipeline.listing import write_template
 
 TEMPLATE_FILE = Path("batch_config_template.json")
@@ -39,17 +39,15 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     """Translate the older flags and run; returns the exit code."""
-    args = build_parser().parse_args(argv)
-    start_console()
-    try:
-        root = root_of(args.dataset_dir)
-        if args.create_template:
-            count = write_template(TEMPLATE_FILE, root)
-            _log.info("wrote %s with %d recordings; run it with --json_config %s", TEMPLATE_FILE, count, TEMPLATE_FILE)
-            return 0
-    except SynctalkError as error:
-        _log.error("batch_preprocess.py: error: %s", error)
-        return int(error.exit_code)
+    return run_script(build_parser(), _run, argv)
+
+
+def _run(args: argparse.Namespace) -> int:
+    root = root_of(args.dataset_dir)
+    if args.create_template:
+        count = write_template(TEMPLATE_FILE, root)
+        _log.info("wrote %s with %d recordings; run it with --json_config %s", TEMPLATE_FILE, count, TEMPLATE_FILE)
+        return 0
     words = ["batch", "--root", str(root), "--until", "preprocess", "--workers", str(args.workers)]
     words += ["--results_file", str(args.results_file)]
     words += ["--skip_existing"] if args.skip_existing else []

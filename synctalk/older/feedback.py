@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synctalk.cli import main as synctalk
-from synctalk.errors import SynctalkError
-from synctalk.log import get_logger, start_console
 from synctalk.older.corpora import find_corpus
+from synctalk.older.script import run_script
 from synctalk.older.words import hf_export_words, setting_words
 
 _FINISHED_MODELS = ("final_model", "best_model", "feedback_model")
 """Folders of finished models that the older trainers made inside the folder of a voice."""
-_log = get_logger(__name__)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -47,14 +45,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     """Translate the older flags, learn, and export what was not rolled back; returns the exit code."""
-    args = build_parser().parse_args(argv)
-    start_console()
+    return run_script(build_parser(), _run, argv)
+
+
+def _run(args: argparse.Namespace) -> int:
     model = args.model_dir.parent if args.model_dir.name in _FINISHED_MODELS else args.model_dir
-    try:
-        voice = find_corpus(model)
-    except SynctalkError as error:
-        _log.error("train_feedback.py: error: %s", error)
-        return int(error.exit_code)
+    voice = find_corpus(model)
     words = ["feedback", "--root", str(voice.root), "--recordings", str(args.feedback_dir), f"--epochs={args.epochs}"]
     code = synctalk([*words, *setting_words(_settings(args)), "--", voice.name])
     return code or synctalk(hf_export_words(voice.root, voice.name, args.output_dir))

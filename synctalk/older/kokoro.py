@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synctalk.cli import main as synctalk
-from synctalk.errors import SynctalkError
-from synctalk.log import get_logger, start_console
 from synctalk.older.corpora import find_corpus
+from synctalk.older.script import run_script
 from synctalk.older.words import setting_words
 
 SIZES: dict[str, dict[str, int]] = {
@@ -19,7 +18,6 @@ SIZES: dict[str, dict[str, int]] = {
     "large": {"layers": 8, "hidden_dim": 768, "ff_dim": 3072, "n_heads": 12, "batch_size": 32, "epochs": 300},
 }
 _TEST_EPOCHS, _TEST_BATCH = 5, 4
-_log = get_logger(__name__)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -57,13 +55,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     """Translate the older flags and run; returns the exit code."""
-    args = build_parser().parse_args(argv)
-    start_console()
-    try:
-        corpus = find_corpus(args.corpus)
-    except SynctalkError as error:
-        _log.error("train_kokoro.py: error: %s", error)
-        return int(error.exit_code)
+    return run_script(build_parser(), _run, argv)
+
+
+def _run(args: argparse.Namespace) -> int:
+    corpus = find_corpus(args.corpus)
     words = ["run", "--root", str(corpus.root), "--line", "kokoro"]
     words += ["--audio", str(corpus.audio)] if corpus.audio else []
     return synctalk([*words, *setting_words(_settings(args)), "--", corpus.name])

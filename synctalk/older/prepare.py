@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synctalk.cli import main as synctalk
-from synctalk.errors import ExitCode, InputError, StoppedError, SynctalkError
-from synctalk.log import get_logger, start_console
+from synctalk.errors import ExitCode, InputError, StoppedError
+from synctalk.log import get_logger
+from synctalk.older.script import run_script
+from synctalk.older.words import setting_words
 from synctalk.pipeline.interruption import StopFlag, stopping_on_signals
 from synctalk.state import read_state
 from synctalk.voice.recordings import adopt_recordings
@@ -39,16 +41,15 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     """Translate the older flags and run; returns the exit code."""
-    args = build_parser().parse_args(argv)
-    start_console()
+    return run_script(build_parser(), _run, argv)
+
+
+def _run(args: argparse.Namespace) -> int:
     try:
         return _prepare(args)
     except StoppedError:
         _log.info("interrupted; nothing is lost")
         return ExitCode.INTERRUPTED
-    except SynctalkError as error:
-        _log.error("prepare_data.py: error: %s", error)
-        return int(error.exit_code)
 
 
 def _prepare(args: argparse.Namespace) -> int:
@@ -62,9 +63,7 @@ def _prepare(args: argparse.Namespace) -> int:
             "folder: python scripts/prepare_data.py --input DIR",
         )
     words = ["run", "--root", ".", "--line", "voice", "--until", "prepare"]
-    for setting, value in _settings(args).items():
-        words += ["--set", f"prepare.{setting}={value}"]
-    return synctalk([*words, "--", workspace.name])
+    return synctalk([*words, *setting_words(_settings(args)), "--", workspace.name])
 
 
 def _adopt(workspace: Workspace, folder: Path) -> None:
@@ -79,9 +78,9 @@ def _adopt(workspace: Workspace, folder: Path) -> None:
 
 def _settings(args: argparse.Namespace) -> dict[str, object]:
     return {
-        "rate_hz": args.target_sr,
-        "most_clips": args.max_samples,
-        "least_up_votes": args.min_upvotes,
-        "most_down_votes": args.max_downvotes,
-        "language": args.language,
+        "prepare.rate_hz": args.target_sr,
+        "prepare.most_clips": args.max_samples,
+        "prepare.least_up_votes": args.min_upvotes,
+        "prepare.most_down_votes": args.max_downvotes,
+        "prepare.language": args.language,
     }

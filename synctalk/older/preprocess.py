@@ -7,11 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synctalk.cli import main as synctalk
-from synctalk.errors import SynctalkError
-from synctalk.log import get_logger, start_console
 from synctalk.older.roots import root_of
-
-_log = get_logger(__name__)
+from synctalk.older.script import run_script
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -33,13 +30,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     """Translate the older flags and run; returns the exit code."""
-    args = build_parser().parse_args(argv)
-    start_console()
-    try:
-        root = str(root_of(args.dataset_dir))
-    except SynctalkError as error:
-        _log.error("preprocess_data.py: error: %s", error)
-        return int(error.exit_code)
+    return run_script(build_parser(), _run, argv)
+
+
+def _run(args: argparse.Namespace) -> int:
+    root = str(root_of(args.dataset_dir))
     if args.check_only:
         return synctalk(["status", "--root", root, "--", args.name])
     words = ["run", "--root", root, "--until", "preprocess"]

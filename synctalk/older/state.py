@@ -8,11 +8,12 @@ from pathlib import Path
 
 from synctalk.catalogue import find_datasets
 from synctalk.config import load_settings
-from synctalk.errors import InputError, SynctalkError
+from synctalk.errors import InputError
 from synctalk.lines import FACE
 from synctalk.lock import DatasetLock
-from synctalk.log import get_logger, start_console
+from synctalk.log import get_logger
 from synctalk.older.roots import root_of
+from synctalk.older.script import run_script
 from synctalk.pipeline.runner import Order, Runner
 from synctalk.workspace import Workspace
 
@@ -33,15 +34,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     """Mend the state files; returns the exit code."""
-    args = build_parser().parse_args(argv)
-    start_console()
-    try:
-        root = root_of(args.dataset_dir)
-        names = find_datasets(root) if args.all else [args.dataset]
-        count = sum(mend(Workspace(root, name)) for name in names)
-    except SynctalkError as error:
-        _log.error("fix_training_state.py: error: %s", error)
-        return int(error.exit_code)
+    return run_script(build_parser(), _run, argv)
+
+
+def _run(args: argparse.Namespace) -> int:
+    root = root_of(args.dataset_dir)
+    names = find_datasets(root) if args.all else [args.dataset]
+    count = sum(mend(Workspace(root, name)) for name in names)
     _log.info("%d of %d state files mended", count, len(names))
     return 0
 

@@ -8,12 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synctalk.cli import main as synctalk
-from synctalk.errors import SynctalkError
-from synctalk.log import get_logger, start_console
 from synctalk.older.roots import root_of
+from synctalk.older.script import run_script
 from synctalk.presets import PRESETS
-
-_log = get_logger(__name__)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -48,18 +45,15 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     """Translate the older flags and run; returns the exit code."""
-    parser = build_parser()
-    args = parser.parse_args(argv)
+    return run_script(build_parser(), _run, argv)
+
+
+def _run(args: argparse.Namespace) -> int:
     if not args.name and not args.dataset_dir:
-        parser.error("give --name NAME (the folder dataset/NAME)")
-    start_console(debug=args.debug)
+        build_parser().error("give --name NAME (the folder dataset/NAME)")
     if args.gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = args.gpu
-    try:
-        return synctalk(translate(args))
-    except SynctalkError as error:
-        _log.error("train_328.py: error: %s", error)
-        return int(error.exit_code)
+    return synctalk(translate(args))
 
 
 def translate(args: argparse.Namespace) -> list[str]:

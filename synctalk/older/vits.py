@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synctalk.cli import main as synctalk
-from synctalk.errors import InputError, SynctalkError
-from synctalk.log import get_logger, start_console
+from synctalk.errors import InputError
 from synctalk.older.corpora import find_corpus
+from synctalk.older.script import run_script
 from synctalk.older.words import hf_export_words, setting_words
 
 _LR_OF_A_FINISHED_VOICE = 2e-5
-_log = get_logger(__name__)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -57,17 +56,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     """Translate the older flags, train, and export what was finished; returns the exit code."""
-    args = build_parser().parse_args(argv)
-    start_console()
-    try:
-        corpus = find_corpus(args.data_dir)
-        words = ["run", "--root", str(corpus.root), "--line", "voice", f"--target-hours={args.target_hours:g}"]
-        words += ["--audio", str(corpus.audio)] if corpus.audio else []
-        words += setting_words(_settings(args))
-    except SynctalkError as error:
-        _log.error("train_vits.py: error: %s", error)
-        return int(error.exit_code)
-    code = synctalk([*words, "--", corpus.name])
+    return run_script(build_parser(), _run, argv)
+
+
+def _run(args: argparse.Namespace) -> int:
+    corpus = find_corpus(args.data_dir)
+    words = ["run", "--root", str(corpus.root), "--line", "voice", f"--target-hours={args.target_hours:g}"]
+    words += ["--audio", str(corpus.audio)] if corpus.audio else []
+    code = synctalk([*words, *setting_words(_settings(args)), "--", corpus.name])
     return code or synctalk(hf_export_words(corpus.root, corpus.name, args.output_dir))
 
 

@@ -14,7 +14,7 @@ needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="crash po
 
 def chaos(repository: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "bench.chaos", "--lanes", "1", *words],
+        [sys.executable, "-m", "bench.chaos", "--lanes", "1", "--references", "2", *words],
         cwd=repository, capture_output=True, text=True, check=False, timeout=280,
     )  # fmt: skip
 

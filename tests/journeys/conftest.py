@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from synctalk.cli import main
+from synctalk.workspace import Workspace
 from tests.program import FACE, Program
 
 SMALL = (
@@ -34,11 +35,11 @@ class Place:
 
     @property
     def dataset(self) -> Path:
-        return self.root / "dataset" / self.name
+        return Workspace(self.root, self.name).dataset
 
     @property
     def checkpoint(self) -> Path:
-        return self.root / "checkpoint" / self.name
+        return Workspace(self.root, self.name).checkpoint
 
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "synctalk", *words, "--root", str(self.root)]
