@@ -16,6 +16,7 @@ from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.stage import Stage
 from synctalk.voice.correction_store import correction_files
 from synctalk.voice.gridfiles import find_textgrids
+from synctalk.voice.hub import cached_files, is_hub_name, revision_file
 from synctalk.voice.recordings import find_recordings, recording_files
 from synctalk.voice.versions import versions_folder, versions_path
 from synctalk.workspace import Workspace
@@ -62,6 +63,19 @@ def _named_files(paths: Mapping[str, str]) -> dict[str, Path]:
         elif text:
             found[setting] = path
     return found
+
+
+def _initial_voice(_workspace: Workspace, settings: Settings) -> dict[str, Path]:
+    """The files of the voice that a training starts from; none while it has to be fetched from the hub."""
+    text = settings.vits.initial
+    if not is_hub_name(text):
+        return _named_files({"vits.initial": text})
+    return {f"vits.initial/{name}": path for name, path in cached_files(text).items()}
+
+
+def _absent_voice(settings: Settings) -> list[str]:
+    text = settings.vits.initial
+    return [text] if is_hub_name(text) and not cached_files(text) else []
 
 
 def _epochs_that_fit(workspace: Workspace, settings: Settings, stage: str, most_epochs: int) -> int:
@@ -152,11 +166,13 @@ VITS = Stage(
     version=1,
     needs=("prepare",),
     folder=lambda workspace: workspace.training("vits"),
-    inputs=lambda _workspace, settings: _named_files({"vits.initial": settings.vits.initial}),
+    inputs=_initial_voice,
     outputs=lambda workspace: _training_outputs(workspace, "vits"),
     settings=_vits_settings,
     target_epochs=lambda workspace, settings: _epochs_that_fit(workspace, settings, "vits", settings.vits.epochs),
+    absent=_absent_voice,
     work="synctalk.voice.vits_stage:train_vits",
+    fetch="synctalk.voice.hub:fetch_voice",
 )
 
 CORRECTIONS = Stage(
@@ -246,5 +262,7 @@ def find_line(name: str) -> StageGraph:
 
 def named_paths(settings: Settings) -> list[Path]:
     """The files and folders outside the dataset that settings name."""
-    texts = (settings.syncnet.initial, settings.main.asr_model, settings.main.vgg_weights, settings.vits.initial)
-    return [Path(text) for text in texts if text]
+    initial = settings.vits.initial
+    texts = (settings.syncnet.initial, settings.main.asr_model, settings.main.vgg_weights, initial)
+    revision = revision_file(initial) if is_hub_name(initial) else None
+    return [*(Path(text) for text in texts if text), *([revision] if revision else [])]

@@ -40,7 +40,7 @@ class VitsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     size: Literal["draft", "medium", "high"] = "medium"
     """Width of the networks; `high` is the size of the published voices."""
     initial: str = ""
-    """A folder with a VITS voice in the Hugging Face layout to start from instead of random weights."""
+    """A VITS voice in the Hugging Face layout to start from, a folder or a name on the hub, not from random weights."""
     epochs: PositiveInt = 1000
     batch_size: PositiveInt = 16
     lr: PositiveFloat = 2e-4

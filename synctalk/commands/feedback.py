@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,10 @@ from synctalk.state import Record, read_state
 from synctalk.voice.comparison import format_report, read_report
 from synctalk.voice.correction_store import read_corrections
 from synctalk.voice.versions import TRAINED, Versions, read_versions, restore
+from synctalk.voice_settings import FeedbackSettings
 from synctalk.workspace import Workspace
 
-_BEFORE = ("prepare", "vits")
+_BEFORE, _TRAINING = ("prepare", "vits"), "feedback"
 _TO_BE_CHOSEN = ("feedback.", "runtime.", "vits.initial")
 """How it learns, where it runs, and where the folder is now that the voice once started from."""
 _log = get_logger(__name__)
@@ -84,7 +86,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
     order = compose_feedback(workspace, args, FEEDBACK)
     _require_fresh_voice(order)
     if args.dry_run:
-        print_plan(order, as_json=args.json)
+        print_plan(_in_the_same_round(order, args), as_json=args.json)
         return ExitCode.DONE
     if args.recordings is not None:
         _take_in(order, args.recordings)
@@ -93,8 +95,15 @@ def execute(args: argparse.Namespace) -> ExitCode:
             f"there are no corrections of {workspace.name!r} yet",
             hint=f"synctalk feedback {shlex.quote(workspace.name)} --recordings DIR, with 0001.wav beside 0001.txt",
         )
+    order = _in_the_same_round(order, args)
+    had_work = any(decision.verdict is not Verdict.SKIP for decision in Runner(order).plan())
     code = run_order(order, again=_again(args), budget_s=args.budget)
-    return code if code is not ExitCode.DONE else _conclude(workspace, as_json=args.json)
+    if code is not ExitCode.DONE:
+        return code
+    code = _conclude(workspace, as_json=args.json)
+    if not had_work:
+        _say_nothing_to_do(order)
+    return code
 
 
 def compose_feedback(workspace: Workspace, args: argparse.Namespace, graph: StageGraph) -> Order:
@@ -125,6 +134,31 @@ def compose_feedback(workspace: Workspace, args: argparse.Namespace, graph: Stag
     )
     settings = msgspec.structs.replace(trained, vits=vits, feedback=asked.feedback, runtime=asked.runtime)
     return Order(workspace=workspace, graph=graph, settings=settings)
+
+
+def _in_the_same_round(order: Order, args: argparse.Namespace) -> Order:
+    """The order; as long as no correction is new, with the epochs that were asked for last, unless some are named."""
+    is_asked = args.epochs is not None or "feedback.epochs" in parse_overrides(args.set)
+    is_named = is_asked or order.settings.feedback.epochs != FeedbackSettings().epochs
+    state = read_state(order.workspace.state_file, dataset=order.workspace.name).state
+    target = state.stages.get(_TRAINING, Record()).target_epochs
+    if is_named or not target:
+        return order
+    feedback = msgspec.structs.replace(order.settings.feedback, epochs=target)
+    kept = replace(order, settings=msgspec.structs.replace(order.settings, feedback=feedback))
+    verdicts = {decision.stage.name: decision.verdict for decision in Runner(kept).plan()}
+    return order if verdicts[_TRAINING] is Verdict.RUN else kept
+
+
+def _say_nothing_to_do(order: Order) -> None:
+    epochs = order.settings.feedback.epochs
+    _log.info(
+        "nothing to do: no correction is new, and all were learned for %d epochs. Learn them longer: "
+        "synctalk feedback %s --epochs %d",
+        epochs,
+        shlex.quote(order.workspace.name),
+        max(FeedbackSettings().epochs, 2 * epochs),
+    )
 
 
 def _require_fresh_voice(order: Order) -> None:

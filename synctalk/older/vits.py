@@ -11,6 +11,7 @@ from synctalk.errors import InputError
 from synctalk.older.corpora import find_corpus
 from synctalk.older.script import run_script
 from synctalk.older.words import hf_export_words, setting_words
+from synctalk.voice.hub import is_hub_name
 
 _LR_OF_A_FINISHED_VOICE = 2e-5
 
@@ -29,7 +30,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--output_dir", type=Path, default=Path("result/voices"),
         help="the finished voice goes into a folder in here (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--model_name", help="a local folder with a voice to start from (default: random weights)")
+    parser.add_argument(
+        "--model_name",
+        help="a voice to start from: a folder, or a name on the Hugging Face hub (default: random weights)",
+    )
     parser.add_argument("--batch_size", type=int, default=8, help="default: %(default)s")
     parser.add_argument(
         "--gradient_accumulation_steps", type=int, default=4,
@@ -73,7 +77,7 @@ def _settings(args: argparse.Namespace) -> dict[str, object]:
         "prepare.rate_hz": args.target_sr,
         "prepare.language": args.language,
         "prepare.most_clips": args.max_samples,
-        "vits.initial": _local(args.model_name) if args.model_name else None,
+        "vits.initial": _initial(args.model_name) if args.model_name else None,
         "vits.batch_size": args.batch_size * args.gradient_accumulation_steps,
         "vits.lr": lr,
         "vits.warmup_steps": args.warmup_steps,
@@ -81,12 +85,15 @@ def _settings(args: argparse.Namespace) -> dict[str, object]:
     }
 
 
-def _local(model_name: str) -> str:
-    """The folder that a model's name means; only folders are known here."""
-    if not Path(model_name).is_dir():
+def _initial(model_name: str) -> str:
+    """What `vits.initial` is to be: a folder, or a name on the hub.
+
+    Raises:
+        InputError: It is neither.
+    """
+    if not (Path(model_name).is_dir() or is_hub_name(model_name)):
         raise InputError(
-            f"there is no folder {model_name}, and nothing is downloaded here",
-            hint=f"download the voice, for example git clone https://huggingface.co/{model_name}, and give its folder: "
-            "--model_name DIR",
+            f"there is no folder {model_name}, and no voice on the Hugging Face hub is called so",
+            hint="give a folder, --model_name DIR, or a name with its owner, --model_name facebook/mms-tts-eng",
         )
     return model_name

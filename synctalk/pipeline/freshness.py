@@ -6,7 +6,7 @@ Every decision carries reasons that name the exact item: the file, the setting, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -165,6 +165,14 @@ class Judge:
             *name_damage(record.outputs, self._workspace, self._cache),
             *(f"output {path} is not recorded" for path in promised if path not in known),
         ]
+
+
+def await_fetching(decision: Decision, absent: Sequence[str]) -> Decision:
+    """A decision that was made without things that are not on this machine: a run fetches them, and decides again."""
+    verdict = Verdict.RESUME if decision.verdict is Verdict.SKIP else decision.verdict
+    wanted = f"{', '.join(absent)} is not on this machine; a run downloads it, and then decides"
+    reasons = () if decision.verdict is Verdict.SKIP else decision.reasons
+    return replace(decision, verdict=verdict, reasons=(*reasons, wanted))
 
 
 def _unfinished(record: Record) -> str:

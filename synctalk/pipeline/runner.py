@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from synctalk import files
 from synctalk.config import Settings
 from synctalk.diskwait import DiskWait
@@ -26,7 +28,16 @@ from synctalk.errors import ExitCode, StageError, StoppedError
 from synctalk.lock import DatasetLock
 from synctalk.log import get_logger, logging_to
 from synctalk.outcome import Outcome
-from synctalk.pipeline.freshness import Decision, Judge, Verdict, Wishes, describe_outputs, digest_of, take_fingerprint
+from synctalk.pipeline.freshness import (
+    Decision,
+    Judge,
+    Verdict,
+    Wishes,
+    await_fetching,
+    describe_outputs,
+    digest_of,
+    take_fingerprint,
+)
 from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.interruption import StopFlag
 from synctalk.pipeline.recorder import Recorder
@@ -137,6 +148,7 @@ class Runner:
         report = RunReport()
         for stage in self._stages:
             # A mistyped name is refused before a folder or a lock file is made.
+            self._fetch(stage)
             stage.inputs(self._workspace, self._order.settings)
         with self._lock():
             self._recorder.load()
@@ -175,12 +187,20 @@ class Runner:
     def _decisions(self) -> Iterator[Decision]:
         upstream: dict[str, Fingerprint] = {}
         for stage in self._stages:
-            fingerprint = take_fingerprint(
-                stage, self._workspace, self._order.settings, upstream=upstream, cache=self._cache
-            )
+            settings, record = self._order.settings, self._recorder.known(stage)
+            fingerprint = take_fingerprint(stage, self._workspace, settings, upstream=upstream, cache=self._cache)
+            absent = stage.absent(settings)
+            if absent:  # taken for what it was until it is fetched; only a plan gets here
+                fingerprint = msgspec.structs.replace(fingerprint, inputs=record.fingerprint.inputs)
             upstream[stage.name] = fingerprint
-            target = stage.target_epochs(self._workspace, self._order.settings) if stage.target_epochs else 0
-            yield self._judge.decide(stage, self._recorder.known(stage), fingerprint, target_epochs=target)
+            target = stage.target_epochs(self._workspace, settings) if stage.target_epochs else 0
+            decision = self._judge.decide(stage, record, fingerprint, target_epochs=target)
+            yield await_fetching(decision, absent) if absent else decision
+
+    def _fetch(self, stage: Stage) -> None:
+        for name in stage.absent(self._order.settings):
+            with self._stop.breaking_off():
+                stage.bring_here(name)
 
     def _sweep(self) -> None:
         for folder in (self._workspace.dataset, *(stage.folder(self._workspace) for stage in self._stages)):

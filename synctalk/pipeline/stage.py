@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -71,7 +71,9 @@ class Stage:
         outputs: Files it promises; verified after it ran.
         settings: The part of the settings that can change its result.
         target_epochs: For a training, how many epochs are asked; None for other stages.
+        absent: Names of what settings ask for that is not on this machine and has to be fetched; reads only the disk.
         work: `package.module:function`, resolved only when the stage runs; called with a `StageContext`.
+        fetch: The same, called with one name of what is absent; only a run does, before it decides anything.
     """
 
     name: str
@@ -83,6 +85,8 @@ class Stage:
     settings: Callable[[Settings], dict[str, object]]
     work: str
     target_epochs: Callable[[Workspace, Settings], int] | None = None
+    absent: Callable[[Settings], Sequence[str]] = lambda _settings: ()
+    fetch: str = ""
 
     @property
     def is_training(self) -> bool:
@@ -95,6 +99,14 @@ class Stage:
 
     def load(self) -> Callable[[StageContext], StageResult]:
         """Import the stage's work; takes seconds where it needs large libraries."""
-        module_name, _, function_name = self.work.partition(":")
-        work: Callable[[StageContext], StageResult] = getattr(importlib.import_module(module_name), function_name)
+        work: Callable[[StageContext], StageResult] = _resolve(self.work)
         return work
+
+    def bring_here(self, name: str) -> None:
+        """Fetch one thing that is absent."""
+        _resolve(self.fetch)(name)
+
+
+def _resolve(named: str) -> Any:
+    module_name, _, function_name = named.partition(":")
+    return getattr(importlib.import_module(module_name), function_name)

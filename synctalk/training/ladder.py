@@ -88,7 +88,7 @@ class Ladder:
         return ""
 
     def watch_held_out(self, samples: int) -> str:
-        """Look at how many held-out samples gave a finite deciding figure; returns what is wrong, or ''.
+        """Look at how many held-out samples gave a finite deciding figure and total; returns what is wrong, or ''.
 
         Data that never gave one says nothing about the weights.
         """

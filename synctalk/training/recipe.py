@@ -16,6 +16,10 @@ Batch = Mapping[str, Tensor]
 Losses = dict[str, Tensor]
 
 
+TOTAL = "loss"
+"""Under this name a recipe returns what it minimises, or would minimise on held-out data."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """The held-out figure that decides which epoch is best."""

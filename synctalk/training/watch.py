@@ -5,7 +5,7 @@ from __future__ import annotations
 from synctalk.log import get_logger
 from synctalk.training.ladder import MOST_IN_A_ROW, DivergedError
 from synctalk.training.ledger import Ledger, StepResult
-from synctalk.training.recipe import Metric
+from synctalk.training.recipe import TOTAL, Metric
 
 _log = get_logger(__name__)
 
@@ -33,6 +33,6 @@ def watch_epoch(ledger: Ledger, *, stage: str, metric: Metric) -> None:
     Raises:
         DivergedError: Fewer are finite than before.
     """
-    lost = ledger.ladder.watch_held_out(ledger.check_sums.weight(metric.name))
+    lost = ledger.ladder.watch_held_out(min(map(ledger.check_sums.weight, (metric.name, TOTAL))))
     if lost:
         raise DivergedError(f"{stage}: {lost}, after epoch {ledger.epoch + 1}")

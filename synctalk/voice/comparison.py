@@ -33,7 +33,9 @@ MOST_CLIPPED = 0.01
 MOST_LENGTH = 1.25
 """Factor by which the length of the speech may move away from that of the recordings."""
 MOST_ERRORS = 0.1
-"""Share of words, or of letters, that a recogniser may get wrong in addition."""
+"""Share of words, or of letters, that a recogniser may get wrong in addition, if that is more than chance."""
+CHANCE = 2.0
+"""Differences up to so many standard errors are chance: of ten words one more or less says nothing."""
 
 
 class Figures(msgspec.Struct, kw_only=True):
@@ -155,9 +157,16 @@ def _factor(ratio: float | None) -> float:
 def _intelligibility(before: VoiceEvaluation, after: VoiceEvaluation) -> Iterator[str]:
     words = (before.word_error_rate, after.word_error_rate)
     letters = (before.character_error_rate, after.character_error_rate)
-    for what, (then, now) in {"words": words, "letters": letters}.items():
-        if then is not None and now is not None and now > then + MOST_ERRORS:
+    count = min(before.words, after.words)
+    for what, rates in {"words": words, "letters": letters}.items():
+        then, now = (None if rate is None else min(1.0, rate) for rate in rates)  # more than all cannot be wrong
+        if then is not None and now is not None and now > then + max(MOST_ERRORS, _chance(then, now, count=count)):
             yield f"the recogniser gets {now:.0%} of the {what} wrong, {then:.0%} before"
+
+
+def _chance(then: float, now: float, *, count: int) -> float:
+    """By how much two shares of the errors in `count` words differ by chance; the letters of a word go together."""
+    return CHANCE * math.sqrt((then * (1 - then) + now * (1 - now)) / count) if count else 0.0
 
 
 def _grew(what: str, before: float, after: float, allowed: str) -> str:
@@ -172,7 +181,8 @@ _ROWS: tuple[tuple[str, Callable[[Figures], float | None], str], ...] = (
     ("peak", lambda it: it.evaluation.peak_dbfs, " dBFS"),
     ("silent texts", lambda it: it.evaluation.silent, ""),
     ("length", lambda it: it.evaluation.duration_ratio, ""),
-    ("word error rate", lambda it: it.evaluation.word_error_rate, ""),
+    ("words not understood", lambda it: it.evaluation.word_error_rate, ""),
+    ("letters not understood", lambda it: it.evaluation.character_error_rate, ""),
 )
 
 
@@ -186,6 +196,11 @@ def format_report(report: FeedbackReport) -> list[str]:
         lines.append(f"  {name:<24} {then:>12} -> {now}")
     if evaluation.word_error_rate is None:
         lines.append(f"  intelligibility is unknown: {evaluation.recogniser}")
+    else:
+        words, letters = (
+            _told(rate, "") for rate in (evaluation.word_error_rate_true, evaluation.character_error_rate_true)
+        )
+        lines.append(f"  {evaluation.recogniser} listened; of the recordings it misses {words} and {letters}")
     return lines
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synctalk import files
-from synctalk.errors import InputError
+from synctalk.errors import InputError, StoppedError
 from synctalk.log import get_logger
 from synctalk.media.audio import Samples
 from synctalk.progress import Progress
@@ -29,7 +29,7 @@ from synctalk.voice.soundcheck import speech_bounds
 from synctalk.voice.soundness import FULL, SILENCE_RMS
 from synctalk.voice.speak import Voice
 from synctalk.voice.trained import STAGE, TrainedVoice, load_trained_voice
-from synctalk.voice.word_errors import character_error_rate, word_error_rate
+from synctalk.voice.word_errors import character_error_rate, word_error_rate, words_of
 from synctalk.workspace import Workspace
 
 REPORT, PICTURE = "evaluation.json", "evaluation.png"
@@ -87,7 +87,10 @@ def evaluate_voice(
     if result is None:
         return None
     spoken, unspoken = result
-    evaluation = measure(trained, corpus, spoken, unspoken)
+    try:
+        evaluation = measure(trained, corpus, spoken, unspoken, should_stop=should_stop)
+    except StoppedError:
+        return None
     folder = files.make_folder(workspace.training(STAGE))
     shown = spoken[len(spoken) // 2]
     draw_pair(folder / PICTURE, shown.recorded, shown.said, rate_hz=corpus.rate_hz, title=shown.clip.name)
@@ -133,7 +136,15 @@ def say_held_out(
     return spoken, unspoken
 
 
-def measure(trained: TrainedVoice, corpus: Corpus, spoken: Sequence[Spoken], unspoken: list[str]) -> VoiceEvaluation:
+def measure(
+    trained: TrainedVoice,
+    corpus: Corpus,
+    spoken: Sequence[Spoken],
+    unspoken: list[str],
+    *,
+    known: VoiceEvaluation | None = None,
+    should_stop: Callable[[], bool] = files.never,
+) -> VoiceEvaluation:
     """The figures of what was said.
 
     Args:
@@ -141,6 +152,12 @@ def measure(trained: TrainedVoice, corpus: Corpus, spoken: Sequence[Spoken], uns
         corpus: What it was trained on.
         spoken: At least one clip.
         unspoken: Names of those that it cannot say.
+        known: Of another voice that said the same texts; the recogniser need not hear the recordings again.
+        should_stop: Asked before each clip that the recogniser hears.
+
+    Raises:
+        InputError: The recogniser is there and cannot be loaded.
+        StoppedError: `should_stop` said so.
     """
     rate_hz = corpus.rate_hz
     lengths = [(_speech_s(each.said, rate_hz), _speech_s(each.recorded, rate_hz)) for each in spoken]
@@ -153,6 +170,7 @@ def measure(trained: TrainedVoice, corpus: Corpus, spoken: Sequence[Spoken], uns
         dataset=trained.dataset,
         model=trained.source,
         clips=len(spoken),
+        words=sum(len(words_of(each.clip.text)) for each in spoken),
         unspoken=unspoken,
         recogniser=missing or recogniser_name(),
         mel_cepstral_distance_db=float(
@@ -169,8 +187,19 @@ def measure(trained: TrainedVoice, corpus: Corpus, spoken: Sequence[Spoken], uns
         real_time_factor=sum(each.seconds for each in spoken) / (len(said) / rate_hz),
     )
     if not missing:
-        _listen(evaluation, spoken, open_recogniser(rate_hz=rate_hz))
+        _listen(evaluation, spoken, _stoppable(open_recogniser(rate_hz=rate_hz), should_stop), known)
     return evaluation
+
+
+def _stoppable(recognise: Recogniser, should_stop: Callable[[], bool]) -> Recogniser:
+    """A recogniser needs about as long as what it hears; between two clips it can be stopped."""
+
+    def hear(samples: Samples) -> str:
+        if should_stop():
+            raise StoppedError
+        return recognise(samples)
+
+    return hear
 
 
 def _chosen(trained: TrainedVoice, corpus: Corpus, most_clips: int) -> list[Clip]:
@@ -198,12 +227,19 @@ def _say(voice: Voice, clip: Clip, corpus: Corpus, samples: NDArray[np.int16]) -
     return Spoken(clip, recorded, said, seconds)
 
 
-def _listen(evaluation: VoiceEvaluation, spoken: Sequence[Spoken], recognise: Recogniser) -> None:
+def _listen(
+    evaluation: VoiceEvaluation, spoken: Sequence[Spoken], recognise: Recogniser, known: VoiceEvaluation | None
+) -> None:
     """Add what a recogniser understands."""
     said = [(each.clip.text, recognise(each.said)) for each in spoken]
+    evaluation.word_error_rate, evaluation.character_error_rate = word_error_rate(said), character_error_rate(said)
+    if known is not None:
+        evaluation.word_error_rate_true = known.word_error_rate_true
+        evaluation.character_error_rate_true = known.character_error_rate_true
+        return
     recorded = [(each.clip.text, recognise(each.recorded)) for each in spoken]
-    evaluation.word_error_rate, evaluation.word_error_rate_true = map(word_error_rate, (said, recorded))
-    evaluation.character_error_rate, evaluation.character_error_rate_true = map(character_error_rate, (said, recorded))
+    evaluation.word_error_rate_true = word_error_rate(recorded)
+    evaluation.character_error_rate_true = character_error_rate(recorded)
 
 
 def _speech_s(samples: Samples, rate_hz: int) -> float:

@@ -29,6 +29,7 @@ class VoiceEvaluation(msgspec.Struct, kw_only=True):
         dataset: Whose voice.
         model: Which checkpoint.
         clips: How many held-out texts were spoken.
+        words: How many words they have together; 0 in reports from before they were counted.
         unspoken: Names of clips whose text the voice cannot say at all.
         recogniser: Who listened, or why nobody did.
         mel_cepstral_distance_db: Mean over the clips; see `synctalk.voice.cepstral`.
@@ -66,6 +67,7 @@ class VoiceEvaluation(msgspec.Struct, kw_only=True):
     word_error_rate_true: float | None = None
     character_error_rate: float | None = None
     character_error_rate_true: float | None = None
+    words: int = 0
 
 
 def format_voice_evaluation(evaluation: VoiceEvaluation) -> str:

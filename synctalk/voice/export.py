@@ -17,7 +17,7 @@ import numpy as np
 from synctalk import files
 from synctalk.errors import InputError
 from synctalk.log import get_logger
-from synctalk.voice import hf_folder
+from synctalk.voice import hf_folder, hub
 from synctalk.voice.export_onnx import export_onnx
 from synctalk.voice.language import find_language
 from synctalk.voice.onnx_voice import FACTS_KEY, open_onnx_voice
@@ -145,7 +145,7 @@ def _check_place(target: Path, form: Format) -> None:
     """Refuse to replace a folder that holds anything but a voice."""
     if form != "hf" or not target.exists():
         return
-    if not target.is_dir() or (any(target.iterdir()) and not (target / hf_folder.WEIGHTS).is_file()):
+    if not target.is_dir() or (any(target.iterdir()) and not (target / hub.WEIGHTS).is_file()):
         raise InputError(f"{target} is there and is no voice", hint="choose another --out or --name")
 
 

@@ -23,11 +23,11 @@ from transformers import VitsModel
 from synctalk import files
 from synctalk.errors import InputError
 from synctalk.voice.alphabet import BOS, EOS, PAD, Alphabet
+from synctalk.voice.hub import CONFIG, TOKENIZER, VOCABULARY, WEIGHTS
 from synctalk.voice.provenance import STATEMENT
 from synctalk.voice.voicemodel import VoiceFacts, fold_decoder, plain_state
 
-CONFIG, WEIGHTS, VOCABULARY = "config.json", "model.safetensors", "vocab.json"
-TOKENIZER, SPECIAL = "tokenizer_config.json", "special_tokens_map.json"
+SPECIAL = "special_tokens_map.json"
 
 _DISCRIMINATOR = "discriminator."
 _OLDER_NAMES = {".weight_g": ".parametrizations.weight.original0", ".weight_v": ".parametrizations.weight.original1"}

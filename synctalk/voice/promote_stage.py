@@ -23,6 +23,7 @@ from synctalk.training.recipe import Batch
 from synctalk.voice.comparison import FeedbackReport, Figures, find_regressions, write_report
 from synctalk.voice.corpus import Corpus
 from synctalk.voice.evaluate import MOST_CLIPS, measure, say_held_out
+from synctalk.voice.evaluation import VoiceEvaluation
 from synctalk.voice.feedback_data import ReplayedClips
 from synctalk.voice.feedback_stage import CANDIDATE, FeedbackClips, open_clips
 from synctalk.voice.feedback_stage import STAGE as FEEDBACK
@@ -98,7 +99,7 @@ def _compare(context: StageContext, clips: FeedbackClips, choice: Choice) -> Fee
     before.version = choice.before
     candidate = load_trained_voice(workspace, str(workspace.training(FEEDBACK) / CANDIDATE))
     try:
-        after = _measure(context, clips, candidate)
+        after = _measure(context, clips, candidate, known=before.evaluation)
         reasons = find_regressions(before, after)
     except StageError as error:  # a voice that makes no numbers is the worst of all, and no failure of the comparison
         after, reasons = None, [error.message]
@@ -119,7 +120,9 @@ def _compare(context: StageContext, clips: FeedbackClips, choice: Choice) -> Fee
     )
 
 
-def _measure(context: StageContext, clips: FeedbackClips, voice: TrainedVoice) -> Figures:
+def _measure(
+    context: StageContext, clips: FeedbackClips, voice: TrainedVoice, *, known: VoiceEvaluation | None = None
+) -> Figures:
     result = say_held_out(
         voice,
         clips.corpus,
@@ -135,7 +138,7 @@ def _measure(context: StageContext, clips: FeedbackClips, voice: TrainedVoice) -
         version=None,
         mel=mel_distance(voice, clips.corpus, clips.samples, settings, is_held_out=True),
         corrected_mel=mel_distance(voice, clips.corrections, clips.corrected, settings, is_held_out=False),
-        evaluation=measure(voice, clips.corpus, *result),
+        evaluation=measure(voice, clips.corpus, *result, known=known, should_stop=context.should_stop),
     )
 
 

@@ -85,7 +85,7 @@ class TorchNetwork:
         try:
             with _speaking_with(self._model, manner):
                 said = self._model(torch.tensor([ids]), speaker_id=who, speaking_rate=manner.speed)
-        except RuntimeError as error:  # numbers that no layer can take, or a length that no memory can hold
+        except (RuntimeError, ValueError) as error:  # numbers no layer can take, or a length no memory can hold
             raise StageError(f"the voice failed: {error}", hint="use another checkpoint") from error
         samples: Samples = said.waveform[0].float().numpy()  # [T]
         return samples

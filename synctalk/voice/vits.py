@@ -10,6 +10,7 @@ Source: Kim et al., Conditional Variational Autoencoder with Adversarial Learnin
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,7 @@ from transformers.models.vits.modeling_vits import VitsConvFlow, VitsResidualCou
 from synctalk.voice.alignment import align
 from synctalk.voice.alphabet import SYMBOLS
 from synctalk.voice.mel import FREQUENCIES, HOP, linear_spectrogram
+from synctalk.voice.splines import LostDurationsError, guarded_splines
 
 SPEAKER_CHANNELS = 256
 
@@ -126,7 +128,8 @@ class LearnPass:
         means, log_stds: What the text promises for each frame `[B, C, T]`.
         posterior_log_stds: How sure the posterior is `[B, C, T]`.
         mask: 1 where there is a frame `[B, 1, T]`.
-        duration_nll: Negative log-likelihood of the durations, per sign, one per clip `[B]`.
+        duration_nll: Negative log-likelihood of the durations, per sign, one per clip `[B]`; not a number where the
+            duration predictor has diverged.
     """
 
     made: Tensor
@@ -168,7 +171,7 @@ def learn_pass(
     latents = run(model.flow, sound, mask, speaker)
     path = align(latents, means, log_stds, sign_mask.mT * mask)
     durations = path.sum(dim=2).unsqueeze(1)
-    nll = model.duration_predictor(text.last_hidden_state.mT, sign_mask, speaker, durations=durations)
+    nll = _duration_nll(model, text.last_hidden_state.mT, sign_mask, speaker, durations)
     starts = _starts(frames, segment_frames, at_random=model.training)
     made = run(model.decoder, _pieces(sound, starts, segment_frames), speaker)
     return LearnPass(
@@ -181,6 +184,16 @@ def learn_pass(
         mask=mask,
         duration_nll=nll / batch["id_lengths"],
     )
+
+
+def _duration_nll(model: VitsModel, signs: Tensor, mask: Tensor, speaker: Tensor | None, durations: Tensor) -> Tensor:
+    """How unlikely the durations are, one number per clip `[B]`; not a number when the predictor has diverged."""
+    for masked in (0, 1):  # a sign that is masked lies within the splines even where all others lie beyond them
+        padded = [nn.functional.pad(given, (0, masked)) for given in (signs, mask, durations)]
+        with contextlib.suppress(LostDurationsError), guarded_splines(model.duration_predictor):
+            nll: Tensor = model.duration_predictor(*padded[:2], speaker, durations=padded[2])
+            return nll
+    return signs.new_full((len(signs),), math.nan)  # whoever minimises it knows what to do with such a loss
 
 
 def _run(network: nn.Module, *args: Tensor | None, recomputes: bool, **named: Any) -> Any:

@@ -25,15 +25,13 @@ from synctalk.voice.alphabet import SYMBOLS
 from synctalk.voice.corpus import Clip, Corpus
 from synctalk.voice.discriminator import Discriminator
 from synctalk.voice.hf_folder import read_hf_folder
+from synctalk.voice.hub import DISCRIMINATOR, voice_folder
 from synctalk.voice.mel import FREQUENCIES, HOP
 from synctalk.voice.spelling import Spelling, unsayable
 from synctalk.voice.stft_discriminator import stft_discriminators
 from synctalk.voice.vits import WIDTHS, build_vits, make_trainable, vits_config
 from synctalk.voice.voicemodel import VoiceFacts, load_vits
 from synctalk.voice_settings import VitsSettings
-
-DISCRIMINATOR_FILE = "discriminator.safetensors"
-"""Beside the weights of a voice: what it learned against, with the names of `Discriminator`; may be missing."""
 
 _RATES_HZ = (16_000, 22_050)  # that recordings can be prepared at
 _FURTHER = "further."
@@ -63,7 +61,12 @@ def start_vits(settings: VitsSettings, corpus: Corpus) -> Start:
     Raises:
         InputError: The voice that `vits.initial` names cannot be read, or does not fit the recordings; says why.
     """
-    return _go_on(Path(settings.initial), settings, corpus) if settings.initial else _from_nothing(settings, corpus)
+    if not settings.initial:
+        return _from_nothing(settings, corpus)
+    folder = voice_folder(settings.initial)
+    if folder != Path(settings.initial):
+        _log.info("it starts from %s, revision %s", settings.initial, folder.name)
+    return _go_on(folder, settings, corpus)
 
 
 def leave_out_unspellable(corpus: Corpus, spelling: Spelling) -> Corpus:
@@ -200,7 +203,7 @@ def _speaker_rows(folder: Path, state: Mapping[str, Tensor], count: int) -> Tens
 
 def _read_discriminator(folder: Path) -> dict[str, Tensor] | None:
     """The weights of the discriminator beside a voice; None without any."""
-    path = folder / DISCRIMINATOR_FILE
+    path = folder / DISCRIMINATOR
     if not path.is_file():
         return None
     try:
@@ -218,7 +221,7 @@ def _go_on_judging(settings: VitsSettings, state: Mapping[str, Tensor] | None, f
             discriminator.load_state_dict({**fresh, **state})
     except RuntimeError as error:
         raise InputError(
-            f"{folder / DISCRIMINATOR_FILE} is not the discriminator of a voice of size {settings.size} with "
+            f"{folder / DISCRIMINATOR} is not the discriminator of a voice of size {settings.size} with "
             f"vits.discriminator={settings.discriminator}",
             hint="try --set vits.size=high, or remove the file to start with a fresh one",
         ) from error

@@ -65,9 +65,15 @@ def test_a_learning_rate_that_is_given_counts(asked) -> None:
     assert settings_of(asked[0])["vits.lr"] == "0.001"
 
 
-def test_train_vits_downloads_nothing_and_says_how(asked, capsys) -> None:
-    assert vits.main(["--model_name", "facebook/mms-tts-kmr-script_latin"]) == 2
-    assert "git clone https://huggingface.co/facebook/mms-tts-kmr-script_latin" in capsys.readouterr().err
+def test_train_vits_takes_a_name_on_the_hub(asked) -> None:
+    assert vits.main(["--model_name", "facebook/mms-tts-kmr-script_latin"]) == 0
+    assert settings_of(asked[0])["vits.initial"] == "facebook/mms-tts-kmr-script_latin"
+
+
+@pytest.mark.parametrize("name", ["mms-tts-eng", "./mms", "voices/of/anna"])
+def test_train_vits_refuses_what_is_neither_a_folder_nor_such_a_name(name: str, asked, capsys) -> None:
+    assert vits.main(["--model_name", name]) == 2
+    assert f"there is no folder {name}" in capsys.readouterr().err
     assert asked == []
 
 

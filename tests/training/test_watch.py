@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import pytest
 
@@ -42,3 +43,13 @@ def test_held_out_figures_that_are_lost_go_back() -> None:
     ledger.check_sums = Sums()
     with pytest.raises(DivergedError, match="0 samples only; before it were 4, after epoch 1"):
         watch_epoch(ledger, stage="main", metric=Metric("loss"))
+
+
+def test_a_total_that_is_lost_goes_back_even_where_the_deciding_figure_is_not() -> None:
+    ledger, metric = Ledger(), Metric("mel")
+    ledger.check_sums.add({"mel": 1.0, "loss": 1.0}, samples=4)
+    watch_epoch(ledger, stage="vits", metric=metric)
+    ledger.check_sums = Sums()
+    ledger.check_sums.add({"mel": 1.0, "loss": math.nan}, samples=4)
+    with pytest.raises(DivergedError, match="0 samples only; before it were 4"):
+        watch_epoch(ledger, stage="vits", metric=metric)

@@ -53,6 +53,8 @@ def figures(*, mel: float = 1.0, **changes: Any) -> Figures:
         ({"duration_ratio": None}, "no speech"),
         ({"word_error_rate": 0.31}, "31% of the words wrong, 20% before"),
         ({"character_error_rate": 0.21}, "of the letters"),
+        ({"word_error_rate": 1.0}, "100% of the words wrong"),
+        ({"word_error_rate": 3.0}, "100% of the words wrong"),
     ],
 )
 def test_each_limit_is_told(changes, word: str) -> None:
@@ -76,6 +78,27 @@ def test_each_limit_is_told(changes, word: str) -> None:
 )
 def test_what_differs_between_good_voices_is_accepted(changes) -> None:
     assert find_regressions(figures(), figures(**changes)) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "then", "now", "is_worse"),
+    [
+        (10, 0.2, 0.4, False),  # two words of ten: chance
+        (10, 0.2, 0.8, True),
+        (200, 0.2, 0.31, True),
+        (200, 0.2, 0.29, False),  # no chance, but allowed
+        (3, 0.0, 1.0, True),
+        (0, 0.2, 0.31, True),  # they were not counted
+    ],
+)
+def test_of_few_words_some_more_wrong_are_chance(words: int, then: float, now: float, *, is_worse: bool) -> None:
+    before, after = (figures(words=words, word_error_rate=rate) for rate in (then, now))
+    assert [bool(find_regressions(*pair)) for pair in ((before, after), (after, before))] == [is_worse, False]
+
+
+def test_a_voice_that_nobody_understood_cannot_be_understood_less() -> None:
+    before, after = figures(word_error_rate=1.0), figures(word_error_rate=1.4, character_error_rate=0.1)
+    assert find_regressions(before, after) == []
 
 
 @given(

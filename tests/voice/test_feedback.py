@@ -11,6 +11,9 @@ import pytest
 
 from synctalk.outcome import Outcome
 from synctalk.training.checkpoint import load_checkpoint, save_checkpoint
+from synctalk.voice import evaluate
+from synctalk.voice.comparison import format_report, read_report
+from synctalk.voice.feedback_stage import open_clips
 from synctalk.voice.promote_stage import run_promote
 from synctalk.voice.trained import find_voice_checkpoint, speaking_version
 from synctalk.voice.versions import read_versions
@@ -73,6 +76,29 @@ def test_a_voice_that_is_no_worse_speaks_and_is_exported_and_nothing_is_left_to_
     assert "synctalk feedback anna --restore 0" in told
 
 
+def test_without_new_corrections_there_is_nothing_to_do_until_epochs_are_named(corrected, capsys) -> None:
+    """It had learned for 2 epochs, which was asked for; the default is more."""
+    capsys.readouterr()
+    before = corrected.results()
+    assert corrected.feedback() == 0
+    told = capsys.readouterr().err
+    assert skips(told) == 6
+    assert "nothing to do: no correction is new, and all were learned for 2 epochs" in told
+    assert "feedback anna --epochs 20" in told.replace(f"--root {corrected.root} ", "")
+    assert corrected.results() == before
+    assert corrected.feedback("--dry-run") == 0
+    assert "feedback     skip" in capsys.readouterr().out
+    for words in (("--epochs", "20"), ("--set", "feedback.epochs=20")):
+        assert corrected.feedback("--dry-run", *words) == 0
+        assert "the target was raised to 20 epochs; 2 are done" in capsys.readouterr().out
+    corrected.give("second", 104)
+    assert corrected.feedback("--recordings", str(corrected.root / "second"), "--budget", "0.01") == 75
+    capsys.readouterr()
+    assert corrected.feedback("--dry-run", "--json") == 0
+    plan = {each["stage"]: each for each in json.loads(capsys.readouterr().out)}
+    assert (plan["feedback"]["verdict"], plan["feedback"]["target_epochs"]) == ("run", 20)
+
+
 def test_it_starts_from_both_networks_of_the_trained_voice(trained) -> None:
     from synctalk.voice.feedback_stage import start_from_trained
 
@@ -116,6 +142,40 @@ def test_a_voice_that_makes_no_numbers_is_rolled_back_even_where_it_speaks_alrea
     assert (report["after"], report["version"], report["previous"]) == (None, 0, 0)
     assert "not finite" in report["reasons"][0]
     assert speaking_version(corrected.workspace) == 0
+
+
+def test_a_voice_that_became_unintelligible_is_rolled_back(corrected, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the ears understand: all that the first voice says, what is recorded, and nothing of the second voice."""
+    texts = [clip.text for clip in open_clips(corrected.workspace).corpus.chosen(is_held_out=True)]
+    heard: list[str] = []
+
+    def recognise(_samples: object) -> str:
+        heard.append("")
+        return (texts * 2)[len(heard) - 1] if len(heard) <= 2 * len(texts) else ""
+
+    monkeypatch.setattr(evaluate, "why_not_recognised", lambda _language: "")
+    monkeypatch.setattr(evaluate, "recogniser_name", lambda: "ears 1.0")
+    monkeypatch.setattr(evaluate, "open_recogniser", lambda **_: recognise)
+    assert run_promote(corrected.context()).summary["verdict"] == "rolled back"
+    report = corrected.report()
+    assert report["reasons"] == [
+        f"the recogniser gets 100% of the {what} wrong, 0% before" for what in ("words", "letters")
+    ]
+    assert (report["before"]["evaluation"]["word_error_rate_true"], len(heard)) == (0.0, 3 * len(texts))
+    assert report["after"]["evaluation"]["word_error_rate_true"] == 0.0
+    told = format_report(read_report(corrected.workspace))
+    assert "  words not understood                0 -> 1" in told
+    assert "  ears 1.0 listened; of the recordings it misses 0 and 0" in told
+
+
+@pytest.mark.slow
+def test_pocketsphinx_listens_to_both_voices(corrected) -> None:
+    pytest.importorskip("pocketsphinx", reason="the extra [asr] is not installed")
+    assert run_promote(corrected.context()).outcome is Outcome.FINISHED
+    for figures in (corrected.report()["before"], corrected.report()["after"]):
+        assert figures["evaluation"]["recogniser"].startswith("pocketsphinx ")
+        assert figures["evaluation"]["word_error_rate"] >= 0
+    assert any("of the recordings it misses" in line for line in format_report(read_report(corrected.workspace)))
 
 
 def test_a_stop_while_voices_are_compared_decides_nothing(corrected) -> None:

@@ -20,9 +20,10 @@ from synctalk.voice.corpus import Clip, Corpus
 from synctalk.voice.discriminator import Discriminator
 from synctalk.voice.export import ExportOrder, export_voice
 from synctalk.voice.hf_folder import write_hf_folder
+from synctalk.voice.hub import DISCRIMINATOR
 from synctalk.voice.trained import load_trained_voice
 from synctalk.voice.vits_stage import train_vits
-from synctalk.voice.vits_start import DISCRIMINATOR_FILE, leave_out_unspellable, start_vits
+from synctalk.voice.vits_start import leave_out_unspellable, start_vits
 from synctalk.voice.voicemodel import GENERATOR, VoiceFacts
 from synctalk.voice_settings import VitsSettings
 from synctalk.workspace import Workspace
@@ -123,13 +124,13 @@ def test_the_discriminator_of_the_folder_is_taken_and_another_size_refused(tmp_p
     folder = published(tmp_path / "published")
     torch.manual_seed(7)
     judge = Discriminator(32)
-    safetensors.torch.save_file(judge.state_dict(), folder / DISCRIMINATOR_FILE)
+    safetensors.torch.save_file(judge.state_dict(), folder / DISCRIMINATOR)
     taken = started(folder, corpus_of()).build()[1].state_dict()
     assert all(torch.equal(taken[name], value) for name, value in judge.state_dict().items())
-    safetensors.torch.save_file(Discriminator(16).state_dict(), folder / DISCRIMINATOR_FILE)
+    safetensors.torch.save_file(Discriminator(16).state_dict(), folder / DISCRIMINATOR)
     with pytest.raises(InputError, match="size draft"):
         started(folder, corpus_of()).build()
-    (folder / DISCRIMINATOR_FILE).write_bytes(b"no tensors")
+    (folder / DISCRIMINATOR).write_bytes(b"no tensors")
     with pytest.raises(InputError, match="cannot be read"):
         started(folder, corpus_of())
 
@@ -138,11 +139,11 @@ def test_judges_of_spectrograms_begin_fresh_beside_a_discriminator_that_had_none
     folder = published(tmp_path / "published")
     given = Discriminator(32).state_dict()
     settings = VitsSettings(size="draft", initial=str(folder), discriminator="wave+stft")
-    safetensors.torch.save_file(given, folder / DISCRIMINATOR_FILE)
+    safetensors.torch.save_file(given, folder / DISCRIMINATOR)
     taken = start_vits(settings, corpus_of()).build()[1]
     assert len(taken.further) == 3
     assert all(torch.equal(taken.state_dict()[name], value) for name, value in given.items())
-    safetensors.torch.save_file(taken.state_dict(), folder / DISCRIMINATOR_FILE)
+    safetensors.torch.save_file(taken.state_dict(), folder / DISCRIMINATOR)
     again = start_vits(settings, corpus_of()).build()[1].state_dict()
     assert all(torch.equal(again[name], value) for name, value in taken.state_dict().items())
     with pytest.raises(InputError, match=r"vits\.discriminator=wave"):

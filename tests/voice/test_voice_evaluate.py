@@ -12,6 +12,7 @@ import pytest
 from synctalk.cli import main
 from synctalk.errors import ExitCode, InputError, StageError
 from synctalk.voice import evaluate
+from synctalk.voice.comparison import Figures, find_regressions
 from synctalk.voice.corpus import Clip, Corpus, open_corpus, write_corpus
 from synctalk.voice.evaluate import Spoken, evaluate_voice, measure
 from synctalk.voice.evaluation import VoiceEvaluation, format_voice_evaluation
@@ -142,6 +143,27 @@ def test_pocketsphinx_understands_most_of_a_recording(real_data) -> None:
     assert rate < 0.3
     assert recognise(np.zeros(rate_hz, np.float32)) == ""
     assert recognise(sound) == first
+
+
+@pytest.mark.real_data
+@pytest.mark.slow
+def test_pocketsphinx_tells_a_voice_that_says_nothing_from_the_recordings(real_data, workspace, anna) -> None:
+    """The recordings stand for a voice that is understood, noise of their length for one that is not any more."""
+    pytest.importorskip("pocketsphinx", reason="the extra [asr] is not installed")
+    import soundfile
+
+    folder = real_data / "voice" / "ljspeech"
+    rows = [line.split("|") for line in (folder / "metadata.csv").read_text().splitlines()][:2]
+    spoken = []
+    for name, *_, text in rows:
+        sound, rate_hz = soundfile.read(folder / "wavs" / f"{name}.wav", dtype="float32")
+        spoken.append(Spoken(Clip(name=name, text=text, start=0, samples=len(sound)), sound, sound, 1.0))
+    noise = [replace(each, said=babble(len(each.said) / RATE_HZ).astype(np.float32)) for each in spoken]
+    corpus = Corpus(rate_hz=rate_hz, language="en_US", clips=tuple(each.clip for each in spoken))
+    before = measure(anna, corpus, spoken, [])
+    after = measure(anna, corpus, noise, [], known=before)
+    figures = [Figures(version=0, mel=1.0, corrected_mel=1.0, evaluation=each) for each in (before, after)]
+    assert any("of the words wrong" in reason for reason in find_regressions(*figures))
 
 
 def test_at_most_so_many_clips_are_said_and_a_stop_writes_nothing(workspace) -> None:
