@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,11 +21,11 @@ from synctalk.voice.vits import learn_pass, make_trainable
 from synctalk.voice.vits_recipe import VitsRecipe
 from synctalk.voice.vits_stage import train_vits
 from synctalk.voice_settings import VitsSettings
+from synctalk.workspace import Workspace
 from tests.voice.conftest import facts_of, quiet_model
 from tests.voice.test_vits import batch_of
-from tests.voice.test_vits_stage import Ask, _narrow, ask
-
-__all__ = ["_narrow", "ask"]  # fixtures
+from tests.voice.test_vits_stage import CORPUS
+from tests.voice.vits_training import narrow_networks, vits_context
 
 Harm = Callable[[nn.Module], None]
 
@@ -107,9 +108,9 @@ def test_a_step_with_a_diverged_voice_is_skipped_as_not_finite(lose: Harm) -> No
 
 
 @pytest.mark.slow
-def test_a_learning_rate_far_too_high_is_halved(ask: Ask) -> None:
-    context = ask("anna", {"vits.lr": 0.1, "vits.epochs": 12})
-    with contextlib.suppress(TrainingError):  # it may be too high even after three times
+def test_a_learning_rate_far_too_high_is_halved(tmp_path: Path) -> None:
+    context = vits_context(Workspace(tmp_path, "anna"), CORPUS, {"vits.lr": 0.1, "vits.epochs": 12})
+    with narrow_networks(), contextlib.suppress(TrainingError):  # it may be too high even after three times
         train_vits(context)
     log = json.loads((context.workspace.training("vits") / "training_log.json").read_bytes())
     assert log[-1]["lr"] < 0.1 / 2
