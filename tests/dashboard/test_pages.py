@@ -245,6 +245,40 @@ def test_result_is_deleted_and_brought_back_in_the_pages(page: Any, fresh: Servi
     assert (fresh.root / "result" / "from a terminal.wav").is_file()
 
 
+def test_sound_that_was_sent_is_deleted_and_brought_back_in_the_pages(page: Any, fresh: Service) -> None:
+    sounds = fresh.root / "result" / "sounds"
+    sounds.mkdir(parents=True, exist_ok=True)
+    write_wav(sounds / "Grüße & mehr.wav", np.full(16_000, 0.1, dtype=np.float32), rate_hz=16_000)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto(f"http://127.0.0.1:{fresh.port}/#/studio")
+    player = "document.querySelector('[aria-label=\"Grüße & mehr.wav\"]')"
+    page.wait_for_selector("#studio-sounds:visible")
+    page.evaluate(f"{player}.play()")
+    fresh.until(lambda: page.evaluate(f"{player}.currentTime") > 0.1)
+    page.click("[aria-label='Delete Grüße & mehr.wav']")
+    page.wait_for_selector("[aria-label='Delete Grüße & mehr.wav']", state="detached")
+    assert not (sounds / "Grüße & mehr.wav").exists()
+    assert widest(page) <= PHONE[0]
+    page.goto(f"http://127.0.0.1:{fresh.port}/#/system")
+    page.click("tr:has-text('Grüße & mehr.wav'):has-text('sound') button")
+    page.wait_for_selector("#toast:has-text('Grüße & mehr.wav is back')")
+    assert (sounds / "Grüße & mehr.wav").is_file()
+
+
+def test_card_says_whether_it_is_a_face_or_a_voice(page: Any, fresh: Service) -> None:
+    for name in ("Ágnes", "Björn", "Çelik", "Đorđe"):
+        fresh.post("/datasets", {"name": name})
+    for name in ("Ágnes", "Çelik"):
+        (fresh.root / "dataset" / name / "source.mp4").write_bytes(MP4)
+    for name in ("Björn", "Çelik"):
+        (fresh.root / "dataset" / name / "recordings").mkdir()
+    page.goto(f"http://127.0.0.1:{fresh.port}/")
+    for name, kinds in {"Ágnes": "face", "Björn": "voice", "Çelik": "face and voice"}.items():
+        assert page.inner_text(f"[id='tile-{name}'] .kind") == kinds
+        assert page.get_by_role("link", name=f"{name}, {kinds}, ready to train", exact=True).count() == 1
+    assert page.locator("[id='tile-Đorđe'] .kind").count() == 0
+
+
 BAD_ROWS = {
     12: ("0012|", "0012|Number twelve, said here."),
     50: ("0049x|Number fifty, said here.", "0050|Number fifty, said here."),

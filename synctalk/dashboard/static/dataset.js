@@ -5,7 +5,7 @@ import { drawHistory } from "/static/chart.js";
 import { CorrectionsPart } from "/static/corrections.js";
 import { attempt, h, say, swap, formatBytes, formatDuration, formatFigure } from "/static/dom.js";
 import { drawEpochs } from "/static/epochs.js";
-import { chip } from "/static/list.js";
+import { chip, kindMark } from "/static/list.js";
 import { startForm } from "/static/start.js";
 import { send } from "/static/upload.js";
 import { drawPreparation } from "/static/voice.js";
@@ -82,7 +82,7 @@ export class DatasetView {
     const isActive = ["running", "waiting"].includes(dataset.status);
     const canContinue = dataset.status === "interrupted" && dataset.request;
     return [
-      h("div", { class: "row" }, h("h1", {}, dataset.name), chip(dataset.status)),
+      h("div", { class: "row" }, h("h1", {}, dataset.name), chip(dataset.status), kindMark(dataset)),
       h("div", { class: "row" },
         isActive && h("button", { id: "stop", onclick: act("stop", "It ends at the next safe place; nothing is lost") },
           dataset.status === "waiting" ? "Take out of the queue" : "Stop"),
