@@ -1,6 +1,7 @@
 // Correcting a voice: what it should have said, learning from it, whether that made it better, and which version speaks.
 
 import { ask, datasetPath } from "/static/api.js";
+import { Booth } from "/static/booth.js";
 import { attempt, h, say, swap, formatFigure } from "/static/dom.js";
 import { chosenSettings, fillWith } from "/static/settings.js";
 import { send } from "/static/upload.js";
@@ -55,24 +56,52 @@ export class CorrectionsPart {
 
   addForm() {
     const text = h("textarea", { id: "correction-text", rows: 2, maxlength: 500, required: true, spellcheck: true });
-    const file = h("input", { type: "file", id: "correction-file", accept: "audio/*,.webm", required: true });
+    const file = h("input", { type: "file", id: "correction-file", accept: "audio/*,.webm" });
     const many = h("input", { type: "file", id: "correction-files", multiple: true, accept: "audio/*,.webm,.txt" });
     this.bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Upload" });
     this.told = h("p", { class: "soft", id: "correction-told", role: "status", hidden: true });
+    this.said = text;
+    this.recording = h("div", { class: "stack" });
+    this.booth = new Booth({
+      name: "correction", withPicture: false, draw: () => this.drawBooth(), keep: (take) => this.keep(take), check: () => this.said.reportValidity(),
+      words: { open: "Record it here", record: () => "Record", keep: "Add this recording" },
+    });
     const form = h("form", { id: "correct" },
-      h("fieldset", {}, h("label", {}, "What is said in the recording", text), h("label", {}, "The recording, 2 to 12 seconds, by the same person", file)),
-      h("div", { class: "row" }, h("button", { id: "add-correction" }, "Add it")),
+      h("label", {}, "What is said in the recording", text),
+      h("div", { class: "row" }, h("label", {}, "The recording, 2 to 12 seconds, by the same person", file), h("button", { id: "add-correction" }, "Add it")),
+      this.recording,
       h("details", {}, h("summary", {}, "Many at once"), h("label", {}, "Sounds, each with its text in a .txt file of the same name", many)),
       this.bar, this.told);
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
+      if (!file.files.length) { say("Choose the recording, or record it here."); file.focus(); return; }
       if (await this.take([[file.files[0], text.value]])) form.reset();
     });
     many.addEventListener("change", async () => {
       await this.take(await pairsOf([...many.files]));
       many.value = "";
     });
+    this.drawBooth();
     return form;
+  }
+
+  drawBooth() {
+    const { isOpen, take, level } = this.booth;
+    swap(this.recording, isOpen && !take && level.element,
+      take && [h("audio", { controls: true, id: "heard", src: take.url }),
+        h("p", { class: take.problem ? "warning" : "soft", role: "status" }, take.problem || "Listen, then add it.")],
+      h("div", { class: "row" }, this.booth.buttons()));
+  }
+
+  async keep(take) {
+    const file = new File([take.file], `${this.said.value.trim().slice(0, 40).replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "")}${take.file.name.match(/\.\w+$/)[0]}`, { type: take.file.type });
+    const count = await this.take([[file, this.said.value]]);
+    if (count) this.said.value = "";
+    return count;
+  }
+
+  close() {
+    this.booth?.close();
   }
 
   /** Send sounds with their texts, one after another; the number of those that are in place. */

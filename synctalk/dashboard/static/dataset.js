@@ -35,6 +35,7 @@ export class DatasetView {
 
   close() {
     clearInterval(this.timer);
+    this.corrections.close();
   }
 
   update() {
