@@ -260,6 +260,11 @@ def find_line(name: str) -> StageGraph:
     return LINES[name]
 
 
+def every_stage() -> dict[str, Stage]:
+    """The stages of all lines and of the correction of a voice, by their names."""
+    return {stage.name: stage for graph in (*LINES.values(), FEEDBACK) for stage in graph.stages}
+
+
 def named_paths(settings: Settings) -> list[Path]:
     """The files and folders outside the dataset that settings name."""
     initial = settings.vits.initial

@@ -15,6 +15,7 @@ from synctalk import __version__
 from synctalk.dashboard import pages
 from synctalk.dashboard.api import (
     answers,
+    corrections,
     datasets,
     machine,
     older,
@@ -54,7 +55,7 @@ def build_app(desk: Desk, *, hosts: frozenset[str], is_loopback: bool) -> ASGIAp
         responses=answers.ERRORS,
     )
     app.state.desk = desk
-    for part in (session, datasets, uploads, recordings, runs, results, studio, machine):
+    for part in (session, datasets, uploads, recordings, runs, corrections, results, studio, machine):
         app.include_router(part.router, prefix=_PREFIX)
     app.include_router(older.router)
     app.include_router(pages.router)

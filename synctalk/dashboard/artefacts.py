@@ -8,7 +8,7 @@ import msgspec
 
 from synctalk.catalogue import find_videos
 from synctalk.dashboard.problems import NotFoundError
-from synctalk.lines import LINES
+from synctalk.lines import every_stage
 from synctalk.training.previews import FOLDER as PREVIEWS
 from synctalk.training.previews import find_previews
 from synctalk.workspace import Workspace
@@ -71,13 +71,12 @@ def kind_of(path: Path) -> str:
 
 def _candidates(workspace: Workspace) -> dict[str, Path]:
     places = {}
-    for graph in LINES.values():
-        for stage in graph.stages:
-            promised = [path for path in stage.outputs(workspace) if path.suffix not in _KEPT_BACK]
-            beside = [stage.folder(workspace) / name for name in _BESIDE]
-            places.update({f"{stage.name}/{path.name}": path for path in [*promised, *beside]})
-            earlier = find_previews(stage.folder(workspace) / PREVIEWS).values()
-            places.update({f"{stage.name}/{PREVIEWS}/{path.name}": path for path in earlier})
+    for stage in every_stage().values():
+        promised = [path for path in stage.outputs(workspace) if path.suffix not in _KEPT_BACK]
+        beside = [stage.folder(workspace) / name for name in _BESIDE]
+        places.update({f"{stage.name}/{path.name}": path for path in [*promised, *beside]})
+        earlier = find_previews(stage.folder(workspace) / PREVIEWS).values()
+        places.update({f"{stage.name}/{PREVIEWS}/{path.name}": path for path in earlier})
     for path in find_videos(workspace.dataset):
         if path.stem == SOURCE:
             places[SOURCE] = path

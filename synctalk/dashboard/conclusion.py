@@ -19,6 +19,7 @@ _HINT = "hint: "
 _AGAIN = "ask for it again"
 _OUTCOMES = {
     ExitCode.DONE: Outcome.DONE,
+    ExitCode.ROLLED_BACK: Outcome.DONE,
     ExitCode.INTERRUPTED: Outcome.INTERRUPTED,
     ExitCode.ABORTED: Outcome.INTERRUPTED,
     -signal.SIGTERM: Outcome.INTERRUPTED,
@@ -49,6 +50,12 @@ def conclude(request: Request, workspace: Workspace, *, exit_code: int | None, l
         outcome = _outcome_of(_stages(workspace), request, is_error_told=bool(message))
     else:
         outcome = _outcome_of_code(exit_code)
+    if exit_code == ExitCode.ROLLED_BACK:
+        message, hint = (
+            "the voice that learned from the corrections was worse; the one before goes on speaking",
+            "the comparison says why; learn for fewer epochs, or with more of what it knew",
+        )
+        return Ending(at=utc_now(), outcome=outcome, exit_code=exit_code, message=message, hint=hint)
     if outcome is Outcome.DONE:
         return Ending(at=utc_now(), outcome=outcome, exit_code=exit_code)
     if outcome is Outcome.INTERRUPTED:

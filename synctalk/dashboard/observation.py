@@ -22,13 +22,15 @@ from synctalk.dashboard.requests import Ending, Outcome, Request
 from synctalk.dashboard.trouble import Trouble, describe_trouble
 from synctalk.errors import InputError, StateError
 from synctalk.holder import Holder
-from synctalk.lines import LINES
+from synctalk.lines import FEEDBACK, LINES, VOICE
 from synctalk.lock import find_live_holder, lease_folder
+from synctalk.pipeline.graph import StageGraph
 from synctalk.progress import LiveFacts, read_live_facts
 from synctalk.state import Record, Status, read_state
 from synctalk.workspace import Workspace
 
 _Signature = tuple[int, int, int] | None
+_OF_CORRECTION = {*FEEDBACK.names} - {*VOICE.names}
 _SETTLED_NS = 2_000_000_000
 """Two changes within one tick of the disk's clock have one time: what is younger than this is looked at again."""
 
@@ -123,7 +125,7 @@ class _Place:
         has_recordings = guess == "voice" or (workspace.dataset / "recordings").is_dir()
         stages = [
             _stage_view(stage.name, records.get(stage.name, Record()), holder, is_training=stage.is_training)
-            for stage in LINES[line].stages
+            for stage in _graph_of(line, request, records).stages
         ]
         has_source = bool(find_videos(workspace.dataset))
         status = _status_of(stages, holder, request, has_source=has_source or has_recordings)
@@ -211,6 +213,13 @@ def _line_of(request: Request | None, records: dict[str, Record], guess: str) ->
     return max(LINES, key=lambda line: (len(records.keys() & {*LINES[line].names}), line == guess))
 
 
+def _graph_of(line: str, request: Request | None, records: dict[str, Record]) -> StageGraph:
+    """The stages of a line; of a voice with those of its correction as soon as it is corrected."""
+    is_learning = request is not None and request.is_learning and request.ending is None
+    is_corrected = is_learning or not _OF_CORRECTION.isdisjoint(records)
+    return FEEDBACK if line == VOICE.name and is_corrected else LINES[line]
+
+
 def _stage_view(name: str, record: Record, holder: Holder | None, *, is_training: bool) -> StageView:
     is_abandoned = record.status is Status.RUNNING and holder is None
     best = record.best
@@ -239,10 +248,13 @@ def _status_of(stages: list[StageView], holder: Holder | None, request: Request 
     if request is not None and request.is_waiting:
         return "waiting"
     found = {stage.status for stage in stages}
-    if found == {Status.DONE.value}:
+    news = request.ending if request is not None and request.ending and _is_news(request.ending, stages) else None
+    is_done = found == {Status.DONE.value}
+    # What was killed after its last stage is done; what was refused before its first has to be told.
+    if news is not None and not (is_done and news.outcome is Outcome.KILLED):
+        return news.outcome.value
+    if is_done:
         return "done"
-    if request is not None and request.ending is not None and _is_news(request.ending, stages):
-        return request.ending.outcome.value
     for status in (Status.FAILED, Status.INTERRUPTED):
         if status.value in found:
             return status.value
@@ -257,7 +269,10 @@ def _trouble_of(status: str, stages: list[StageView], request: Request | None) -
     ending = request.ending if request is not None and request.ending and _is_news(request.ending, stages) else None
     failed = next((stage for stage in stages if stage.status == Status.FAILED.value), None)
     return describe_trouble(
-        ending, error_type=failed.error_type if failed else "", error=failed.error if failed else ""
+        ending,
+        error_type=failed.error_type if failed else "",
+        error=failed.error if failed else "",
+        is_correcting=request is not None and request.is_learning,
     )
 
 

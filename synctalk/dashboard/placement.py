@@ -4,6 +4,7 @@ a video                                  dataset/NAME/source.*
 sound, tables, the content of archives   dataset/NAME/recordings/
 any of these, meant as a recording       the same, in the folder it came from
 a take of a sentence                     the same, see `synctalk/dashboard/takes.py`
+a correction of a voice                  dataset/NAME/corrections/given/, see `synctalk/dashboard/corrections.py`
 a sound for the studio                   result/sounds/
 """
 
@@ -21,6 +22,7 @@ import msgspec
 from synctalk import files
 from synctalk.catalogue import find_videos
 from synctalk.dashboard.confinement import Confinement
+from synctalk.dashboard.corrections import take_in
 from synctalk.dashboard.creations import SOUNDS
 from synctalk.dashboard.extraction import Limits, extract, free_bytes
 from synctalk.dashboard.jobs import RESULTS
@@ -34,7 +36,9 @@ from synctalk.workspace import Workspace
 RECORDINGS = "recordings"
 LONGEST_BYTES = 20 << 30
 KEPT_FREE_BYTES = 1 << 30
-Purpose = Literal["dataset", "recording", "sound", "take"]
+Purpose = Literal["dataset", "recording", "sound", "take", "correction"]
+SAID: tuple[Purpose, ...] = ("take", "correction")
+"""These come with what is said in them."""
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,9 +49,9 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
         dataset: For which dataset.
         name: The file's name.
         folder: In which folder of the recordings it belongs; '' for none.
-        purpose: What it is for: whatever fits, a recording of a voice, a sound that a face is to say, or a sentence
-            that was just recorded.
-        text: What is said in a take.
+        purpose: What it is for: whatever fits, a recording of a voice, a sound that a face is to say, a sentence
+            that was just recorded, or what a voice should have said.
+        text: What is said in a take or a correction.
         size: How long it will be, in bytes.
         begun_at: When it was announced.
     """
@@ -105,6 +109,9 @@ def _place_in_dataset(
     base = workspace.dataset / RECORDINGS
     if upload.purpose == "take":
         return _place_take(workspace, upload, kind, content), []
+    if upload.purpose == "correction":
+        _require_listed_sound(upload, kind)
+        return [take_in(workspace, upload.name, upload.text, content)], []
     if kind == ARCHIVE:
         return _place_archive(base, content)
     if kind == VIDEO and upload.purpose == "dataset":
@@ -114,17 +121,22 @@ def _place_in_dataset(
 
 
 def _place_take(workspace: Workspace, upload: Upload, kind: str, content: Path) -> list[Path]:
+    _require_listed_sound(upload, kind)
+    takes = Takes(Confinement(workspace.root), workspace)
+    name = takes.next_name(upload.text, Path(upload.name).suffix.lower())
+    placed = _place_files(workspace.dataset / RECORDINGS, {(CLIPS, name): content})
+    takes.enter(name, upload.text)
+    return placed
+
+
+def _require_listed_sound(upload: Upload, kind: str) -> None:
+    """A sound of a name by which the voice line knows sounds."""
     _require_sound(upload, kind)
     suffix = Path(upload.name).suffix.lower()
     if suffix not in SOUND_SUFFIXES:
         raise UnsupportedContentError(
-            f"a take cannot end in {suffix!r}", hint=f"name it as a sound: {', '.join(SOUND_SUFFIXES)}"
+            f"a {upload.purpose} cannot end in {suffix!r}", hint=f"name it as a sound: {', '.join(SOUND_SUFFIXES)}"
         )
-    takes = Takes(Confinement(workspace.root), workspace)
-    name = takes.next_name(upload.text, suffix)
-    placed = _place_files(workspace.dataset / RECORDINGS, {(CLIPS, name): content})
-    takes.enter(name, upload.text)
-    return placed
 
 
 def _require_sound(upload: Upload, kind: str) -> None:

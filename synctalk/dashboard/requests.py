@@ -30,8 +30,9 @@ from synctalk.workspace import Workspace
 SCHEMA_VERSION = 1
 DEMO_DATASET = "presenter"
 """The dataset that `synctalk demo` makes."""
-Command = Literal["run", "demo"] | JobCommand
+Command = Literal["run", "demo", "feedback"] | JobCommand
 Value = str | int | float
+_CHOSEN_FOR_FEEDBACK = ("feedback.", "runtime.")
 _NO_PATHS = {"prepare.language", "voice.sample_text"}
 
 
@@ -52,6 +53,29 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         words = [f"--{name}={value}" for name, value in told if value is not None]
         words += [] if self.epochs is None else [f"--epochs={self.epochs}"]
         words += ["--continue_training"] if self.continue_training else []
+        return words + [f"--set={name}={value}" for name, value in self.settings.items()]
+
+
+class FeedbackOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `synctalk feedback` is told.
+
+    Attributes:
+        recordings: The folder with new corrections, below the root; '' for none.
+        epochs: How often the corrections are learned; None leaves it to the settings.
+        settings: Of `feedback` and `runtime`.
+        restore: Which version is to speak, instead of learning; None to learn.
+    """
+
+    recordings: str = ""
+    epochs: int | None = None
+    settings: dict[str, Value] = {}
+    restore: int | None = None
+
+    def words(self, root: Path) -> list[str]:
+        """The options as words of a command line, as those of a run."""
+        told = (("recordings", self.recordings and root / self.recordings), ("epochs", self.epochs))
+        words = [f"--{name}={value}" for name, value in told if value]
+        words += [] if self.restore is None else [f"--restore={self.restore}"]
         return words + [f"--set={name}={value}" for name, value in self.settings.items()]
 
 
@@ -91,6 +115,7 @@ class Request(msgspec.Struct, kw_only=True):
     command: Command = "run"
     dataset: str
     options: RunOptions = RunOptions()
+    feedback: FeedbackOptions | None = None
     job: Job | None = None
     position: int = 0
     submitted_at: str = ""
@@ -114,10 +139,18 @@ class Request(msgspec.Struct, kw_only=True):
         """Whether something is made with what was trained; it takes no dataset for itself."""
         return self.job is not None
 
+    @property
+    def is_learning(self) -> bool:
+        """Whether a voice is to learn from corrections."""
+        return self.feedback is not None and self.feedback.restore is None
+
     def words(self, root: Path) -> list[str]:
         """The words after `synctalk`."""
         if self.command == "demo":
             return ["demo", f"--root={root}"]
+        if self.command == "feedback":
+            told = self.feedback or FeedbackOptions()
+            return ["feedback", f"--root={root}", *told.words(root), "--", self.dataset]
         if self.command != "run":
             job = self.job or Job()
             return job_words(self.command, self.dataset, job, root=root, folder=job_folder(root, self.id))
@@ -126,14 +159,23 @@ class Request(msgspec.Struct, kw_only=True):
 
 def new_request(dataset: str, options: RunOptions, *, command: Command = "run", job: Job | None = None) -> Request:
     """A request that was not queued yet; ids sort by time."""
+    return Request(id=_new_id(), command=command, dataset=dataset, options=options, job=job, submitted_at=utc_now())
+
+
+def new_feedback(dataset: str, options: FeedbackOptions) -> Request:
+    """The same for a voice that is to learn from corrections, or to speak with another version."""
     return Request(
-        id=f"{time.time_ns() // 1000:015x}{secrets.token_hex(4)}",
-        command=command,
+        id=_new_id(),
+        command="feedback",
         dataset=dataset,
-        options=options,
-        job=job,
+        options=RunOptions(line="voice"),
+        feedback=options,
         submitted_at=utc_now(),
     )
+
+
+def _new_id() -> str:
+    return f"{time.time_ns() // 1000:015x}{secrets.token_hex(4)}"
 
 
 def check_options(workspace: Workspace, options: RunOptions) -> Settings:
@@ -157,6 +199,23 @@ def check_options(workspace: Workspace, options: RunOptions) -> Settings:
     settings = load_settings(workspace.settings_file, preset=options.preset, overrides=overrides)
     _check_paths(workspace.root.resolve(), settings, load_settings(workspace.settings_file, preset=options.preset))
     return settings
+
+
+def check_feedback(workspace: Workspace, options: FeedbackOptions) -> None:
+    """Refuse at once what `synctalk feedback` would refuse later, and what may not be asked from a page.
+
+    Raises:
+        InputError: A setting that does not exist or is not to be chosen, or a value out of range.
+        ForbiddenError: A setting names a file outside of the workspace.
+    """
+    fixed = [name for name in options.settings if not name.startswith(_CHOSEN_FOR_FEEDBACK)]
+    if fixed:
+        raise RefusedError(
+            f"setting {fixed[0]}: a voice is corrected with the settings it was trained with",
+            hint="only feedback.* and runtime.* can be chosen",
+        )
+    chosen = {} if options.epochs is None else {"feedback.epochs": options.epochs}
+    check_options(workspace, RunOptions(line="voice", settings={**options.settings, **chosen}))
 
 
 def _check_paths(root: Path, asked: Settings, already: Settings) -> None:

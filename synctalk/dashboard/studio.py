@@ -21,16 +21,15 @@ from synctalk.dashboard.problems import ConflictError, NotFoundError, RefusedErr
 from synctalk.dashboard.queue import Queue
 from synctalk.dashboard.requests import Request, RunOptions, new_request
 from synctalk.dashboard.trash import Trash, Trashed
+from synctalk.dashboard.versions import CORRECTABLE, find_speaking
 from synctalk.errors import InputError, StateError
 from synctalk.state import read_state
-from synctalk.voice.versions import read_versions
 from synctalk.workspace import Workspace
 
 LONGEST_TEXT = 20_000
 _TOLD = 80
 _FACE = ("main",)
 _VOICE = ("vits", "kokoro")
-_CORRECTABLE = "vits"
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,22 +225,15 @@ def _describe_learned(workspace: Workspace, stages: tuple[str, ...]) -> list[str
         best = records[stage].best if stage in records else None
         if best and math.isfinite(best.value):
             told.append(f"{stage}: epoch {best.epoch}, {best.metric} {best.value:.4g}")
-        if best and stage == _CORRECTABLE:
-            told += _describe_version(workspace, training=f"-{records[stage].generation}-{best.epoch}")
+        if best and stage == CORRECTABLE:
+            told += _describe_version(workspace)
     return told
 
 
-def _describe_version(workspace: Workspace, *, training: str) -> list[str]:
-    """Which version of a corrected voice speaks; nothing where that is the voice as it was trained.
-
-    Args:
-        training: How the identity of the trained voice ends: generation and epoch. A version of another one is silent.
-    """
+def _describe_version(workspace: Workspace) -> list[str]:
+    """Which version of a corrected voice speaks; nothing where that is the voice as it was trained."""
     try:
-        versions = read_versions(workspace)
+        version = find_speaking(workspace)
     except StateError:  # as above
         return []
-    version = versions.find(versions.current)
-    if version is None or not versions.trained.endswith(training):
-        return []
-    return [f"version {version.number}, corrected"]
+    return [f"version {version.number}, corrected"] if version else []

@@ -8,7 +8,7 @@ import msgspec
 
 from synctalk.dashboard.requests import Ending, Outcome
 
-Action = Literal["continue", "retrain", "upload", "settings", "system"]
+Action = Literal["continue", "retrain", "upload", "correct", "settings", "system"]
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,21 +56,29 @@ ADVICE = {
 }
 """By the name of the error's type, as the state file keeps it."""
 _DEFECT = Advice("The program made a mistake", "try again; if it fails again, report the log", "continue", _AGAIN)
+_NOT_LEARNED = Advice(
+    "The voice could not learn from the corrections",
+    "the message names what to change",
+    "correct",
+    "To the corrections",
+)
 _KILLED = Advice("The run was killed", "it goes on from the last commit", "continue", "Continue")
 
 
-def describe_trouble(ending: Ending | None, *, error_type: str, error: str) -> Trouble:
+def describe_trouble(ending: Ending | None, *, error_type: str, error: str, is_correcting: bool = False) -> Trouble:
     """What to show for a dataset that failed or was killed.
 
     Args:
         ending: Of the request, when there was one.
         error_type: Of the error that a stage recorded; '' when none did.
         error: What it said.
+        is_correcting: Whether a voice was to learn from corrections.
     """
     is_killed = ending is not None and ending.outcome is Outcome.KILLED
     # Without a record of its own a run was refused before its first stage: a matter of what it was given.
     kind = error_type or "InputError"
-    advice = _KILLED if is_killed else ADVICE.get(kind, _DEFECT)
+    usual = _NOT_LEARNED if is_correcting and kind == "InputError" else ADVICE.get(kind, _DEFECT)
+    advice = _KILLED if is_killed else usual
     # What the command line says about a defect is for people at a terminal.
     told_hint = ending.hint if ending is not None and not is_killed and kind in ADVICE else ""
     message = ending.message if ending is not None and (is_killed or not error) else error

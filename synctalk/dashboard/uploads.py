@@ -24,7 +24,7 @@ import msgspec
 
 from synctalk import files
 from synctalk.dashboard.extraction import checked_file_name, free_bytes
-from synctalk.dashboard.placement import KEPT_FREE_BYTES, LONGEST_BYTES, Arrived, Purpose, Upload, place
+from synctalk.dashboard.placement import KEPT_FREE_BYTES, LONGEST_BYTES, SAID, Arrived, Purpose, Upload, place
 from synctalk.dashboard.problems import ConflictError, NotFoundError, RefusedError, TooLargeError
 from synctalk.dashboard.sniffing import HEAD_BYTES, sniff
 from synctalk.dashboard.takes import checked_sentence
@@ -71,10 +71,10 @@ class Uploads:
             size: How long it will be, in bytes.
             folder: In which folder of the recordings it belongs, with `/` between the names.
             purpose: What it is for.
-            text: What is said in a take.
+            text: What is said in a take or a correction.
 
         Raises:
-            RefusedError: Its name is no safe name, or a take has no sentence.
+            RefusedError: Its name is no safe name, or there is no sentence where one is needed.
             TooLargeError: It is too long, or the disk has no room for it.
         """
         if not 0 < size <= LONGEST_BYTES:
@@ -91,7 +91,7 @@ class Uploads:
             name=checked_file_name(name),
             folder=_checked_folder(folder),
             purpose=purpose,
-            text=checked_sentence(text) if purpose == "take" else "",
+            text=checked_sentence(text) if purpose in SAID else "",
             size=size,
             begun_at=utc_now(),
         )

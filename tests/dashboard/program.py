@@ -1,9 +1,14 @@
-"""The command line, knowing the drill line, the drill studio and, by name, the tiny line of the reliability bench."""
+"""The command line, knowing the drill line, studio and feedback and, by name, the tiny line of the reliability bench.
+
+With `REAL_VOICES=1` voices learn from corrections with real, narrow networks.
+"""
 
 import functools
+import os
 import sys
 from pathlib import Path
 
+import drill_feedback
 import drill_studio
 from drill_line import DRILL
 
@@ -20,5 +25,12 @@ if __name__ == "__main__":
     desk.set_up_desk = functools.partial(
         desk.set_up_desk, program=[sys.executable, str(Path(__file__).resolve())], devices=["cpu"]
     )
+    if os.environ.get("REAL_VOICES"):
+        from synctalk.voice.vits import WIDTHS
+        from tests.voice.feedback_place import NARROW
+
+        WIDTHS["draft"] = NARROW
+    elif sys.argv[1:2] == ["feedback"]:
+        sys.exit(drill_feedback.execute(sys.argv[1:]))
     is_studio = sys.argv[1:] and sys.argv[1] in drill_studio.COMMANDS
     sys.exit(drill_studio.make(sys.argv[1:]) if is_studio else main())

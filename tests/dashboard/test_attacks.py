@@ -56,6 +56,9 @@ CHANGES = [
         f"/api/v1/datasets/{DATASET}/recordings/row",
         {"file": "metadata.csv", "line": 1, "before": "a", "after": "b"},
     ),
+    ("POST", f"/api/v1/datasets/{DATASET}/feedback", {}),
+    ("POST", f"/api/v1/datasets/{DATASET}/versions/0/restore", None),
+    ("DELETE", f"/api/v1/datasets/{DATASET}/corrections/given/a.wav", None),
     ("POST", "/clear_gpu_memory", None),
     ("POST", "/cleanup_cache", None),
     ("POST", "/stop_tensorboard", None),
@@ -166,8 +169,9 @@ def test_no_list_of_sentences_breaks_a_listing(victim: Service, texts: Any) -> N
 
 
 @pytest.mark.parametrize("text", ["", " ", "...", "a|b", "a\nb|c", "a\0b", "x" * 501, "\ud800", 5, None])
-def test_no_take_says_what_a_listing_cannot_hold(victim: Service, text: Any) -> None:
-    wanted = {"dataset": DATASET, "name": "take.webm", "size": 4, "purpose": "take", "text": text}
+@pytest.mark.parametrize("purpose", ["take", "correction"])
+def test_no_take_says_what_a_listing_cannot_hold(victim: Service, purpose: str, text: Any) -> None:
+    wanted = {"dataset": DATASET, "name": "take.webm", "size": 4, "purpose": purpose, "text": text}
     answer = victim.ask("POST", "/api/v1/uploads", wanted)
     if (victim.root / ".uploads").exists():
         (victim.root / ".uploads").rmdir()
@@ -492,6 +496,8 @@ def locked(locked_service: Service) -> Service:
         "/api/v1/proposals",
         f"/api/v1/datasets/{DATASET}/prompts",
         f"/api/v1/datasets/{DATASET}/takes/take-0001",
+        f"/api/v1/datasets/{DATASET}/corrections",
+        f"/api/v1/datasets/{DATASET}/corrections/sounds/given/a.wav",
         f"/api/v1/datasets/{DATASET}/files/main/previews/0001.mp4",
         "/api/v1/studio/files/sounds/a.wav",
         "/api/v1/system/logs",

@@ -9,12 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import drill_feedback
 import numpy as np
 import pytest
 from service import Service, serving
 from visitor import DESK, PHONE, visiting, widest
 
 from synctalk.media.audio import write_wav
+from synctalk.workspace import Workspace
 
 pytestmark = pytest.mark.browser
 MP4 = b"\0\0\0\x20ftypisom" + bytes(100)
@@ -243,6 +245,40 @@ def test_result_is_deleted_and_brought_back_in_the_pages(page: Any, fresh: Servi
     assert (fresh.root / "result" / "from a terminal.wav").is_file()
 
 
+def test_sound_that_was_sent_is_deleted_and_brought_back_in_the_pages(page: Any, fresh: Service) -> None:
+    sounds = fresh.root / "result" / "sounds"
+    sounds.mkdir(parents=True, exist_ok=True)
+    write_wav(sounds / "Grüße & mehr.wav", np.full(16_000, 0.1, dtype=np.float32), rate_hz=16_000)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto(f"http://127.0.0.1:{fresh.port}/#/studio")
+    player = "document.querySelector('[aria-label=\"Grüße & mehr.wav\"]')"
+    page.wait_for_selector("#studio-sounds:visible")
+    page.evaluate(f"{player}.play()")
+    fresh.until(lambda: page.evaluate(f"{player}.currentTime") > 0.1)
+    page.click("[aria-label='Delete Grüße & mehr.wav']")
+    page.wait_for_selector("[aria-label='Delete Grüße & mehr.wav']", state="detached")
+    assert not (sounds / "Grüße & mehr.wav").exists()
+    assert widest(page) <= PHONE[0]
+    page.goto(f"http://127.0.0.1:{fresh.port}/#/system")
+    page.click("tr:has-text('Grüße & mehr.wav'):has-text('sound') button")
+    page.wait_for_selector("#toast:has-text('Grüße & mehr.wav is back')")
+    assert (sounds / "Grüße & mehr.wav").is_file()
+
+
+def test_card_says_whether_it_is_a_face_or_a_voice(page: Any, fresh: Service) -> None:
+    for name in ("Ágnes", "Björn", "Çelik", "Đorđe"):
+        fresh.post("/datasets", {"name": name})
+    for name in ("Ágnes", "Çelik"):
+        (fresh.root / "dataset" / name / "source.mp4").write_bytes(MP4)
+    for name in ("Björn", "Çelik"):
+        (fresh.root / "dataset" / name / "recordings").mkdir()
+    page.goto(f"http://127.0.0.1:{fresh.port}/")
+    for name, kinds in {"Ágnes": "face", "Björn": "voice", "Çelik": "face and voice"}.items():
+        assert page.inner_text(f"[id='tile-{name}'] .kind") == kinds
+        assert page.get_by_role("link", name=f"{name}, {kinds}, ready to train", exact=True).count() == 1
+    assert page.locator("[id='tile-Đorđe'] .kind").count() == 0
+
+
 BAD_ROWS = {
     12: ("0012|", "0012|Number twelve, said here."),
     50: ("0049x|Number fifty, said here.", "0050|Number fifty, said here."),
@@ -329,3 +365,39 @@ def test_every_view_has_its_picture(browser: Any, fresh: Service, size: tuple[in
             picture = page.screenshot()
             width, height = struct.unpack(">II", picture[16:24])
             assert (width, height) == size
+
+
+def test_voice_is_corrected_compared_and_led_back_in_the_page(page: Any, fresh: Service, tmp_path: Path) -> None:
+    drill_feedback.finish_voice(Workspace(fresh.root, "corrected"))
+    lay_out_recordings(tmp_path / "set", count=3)
+    (tmp_path / "set" / "0002.txt").write_text("Grüß Gott, Zoë!")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto(f"http://127.0.0.1:{fresh.port}/#/d/corrected")
+    page.fill("#correction-text", "<b>Good</b> morning.")
+    page.set_input_files("#correction-file", tmp_path / "set" / "0001.wav")
+    page.click("#add-correction")
+    page.wait_for_selector("#correction-told:has-text('1 correction is in place')")
+    page.click("summary:has-text('Many at once')")
+    page.set_input_files("#correction-files", list((tmp_path / "set").glob("*.[wt][ax][vt]")))
+    page.wait_for_selector("#correction-told:has-text('there is no 0003.txt beside it')")
+    assert page.locator("td:has-text('Grüß Gott, Zoë!')").count() == 1
+    assert "<b>Good</b> morning." in page.inner_text("main")
+    player = "document.querySelector('audio.brief')"
+    page.evaluate(f"{player}.play()")
+    fresh.until(lambda: page.evaluate(f"{player}.currentTime") > 0.1)
+    page.fill("#feedback-epochs", "2")
+    page.click("#learn")
+    page.wait_for_selector("#verdict:has-text('version 1 was taken over')")
+    page.wait_for_selector("h2:has-text('What feedback learns')")
+    assert page.locator("ol.stages h3").all_inner_texts() == [
+        "prepare", "vits", "corrections", "feedback", "promote", "export",
+    ]  # fmt: skip
+    assert widest(page) <= PHONE[0]
+    page.click("#version-0")
+    page.wait_for_selector("tr:has-text('As it was trained'):has-text('speaks')")
+    page.fill("#feedback-epochs", str(drill_feedback.EPOCHS_FOR_THE_WORSE))
+    page.click("#learn")
+    page.wait_for_selector("#verdict:has-text('rolled back'):has-text('mel distance grew')")
+    page.click("summary:has-text('It learns from 2 corrections')")
+    page.click("button[aria-label='Take back: Grüß Gott, Zoë!']")
+    page.wait_for_selector("summary:has-text('It learns from 1 correction')")

@@ -12,6 +12,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from drill_feedback import finish_voice
 from service import HERE, Service, serving
 from visitor import DESK, PHONE, browsing, visiting, widest
 
@@ -19,6 +20,7 @@ from synctalk.config import AUDIO_RATE_HZ
 from synctalk.face.presenter import Performance, film_presenter, perform_babble
 from synctalk.media.audio import write_wav
 from synctalk.media.video import probe
+from synctalk.workspace import Workspace
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 FAKE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
@@ -140,6 +142,29 @@ def test_take_that_is_too_loud_or_too_soft_is_told(
             page.click("#record")  # again, without keeping it
             page.wait_for_selector("#record:has-text('Stop')")
     assert booth.get("/datasets/levels/prompts")[0]["take"] == ""
+
+
+def test_correction_is_recorded_heard_and_added_in_the_page_of_its_voice(
+    driver: Any, booth: Service, performance: Performance, tmp_path: Path
+) -> None:
+    finish_voice(Workspace(booth.root, "corrected"))
+    with (
+        browsing(driver, *FAKE, hearing(tmp_path, performance.samples)) as browser,
+        visiting(browser, f"http://127.0.0.1:{booth.port}/#/d/corrected") as page,
+    ):
+        page.click("#open")
+        record_take(page)
+        assert widest(page) <= PHONE[0]
+        page.evaluate("document.querySelector('#heard').play()")
+        booth.until(lambda: page.evaluate("document.querySelector('#heard').currentTime") > 0.3)
+        page.click("#keep")
+        assert page.locator("#correction-text:focus").count() == 1, "without its text nobody knows what is said"
+        page.fill("#correction-text", "Grüß Gott, Zoë & Łukasz!")
+        page.click("#keep")
+        page.wait_for_selector("td:has-text('Grüß Gott, Zoë & Łukasz!')")
+        page.wait_for_selector("#record:has-text('Record')")
+    given = booth.root / "dataset" / "corrected" / "corrections" / "given"
+    assert sorted(path.name for path in given.iterdir()) == ["Grüß-Gott-Zoë-Łukasz.txt", "Grüß-Gott-Zoë-Łukasz.webm"]
 
 
 def test_microphone_that_is_refused_is_explained(browser: Any, booth: Service) -> None:

@@ -13,10 +13,9 @@ from synctalk.dashboard.artefacts import find_artefact
 from synctalk.dashboard.download import answer_with_file
 from synctalk.dashboard.logtail import read_tail
 from synctalk.dashboard.problems import NotFoundError
-from synctalk.lines import LINES
+from synctalk.lines import every_stage
 
 router = APIRouter(tags=["results"])
-_STAGES = {stage.name for graph in LINES.values() for stage in graph.stages}
 
 
 @router.get("/datasets/{name}/files/{key:path}", response_class=Response)
@@ -46,6 +45,6 @@ def show_log(name: str, stage: str, desk: AtDesk, offset: Annotated[int, Field(g
 
 
 def _checked(stage: str) -> str:
-    if stage not in _STAGES:
+    if stage not in every_stage():
         raise NotFoundError(f"there is no stage {stage!a}")
     return stage

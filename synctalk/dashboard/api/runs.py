@@ -11,13 +11,22 @@ from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from synctalk.dashboard.api.answers import AtDesk, StrictBody, answer
+from synctalk.dashboard.corrections import compose_feedback
 from synctalk.dashboard.desk import Desk
 from synctalk.dashboard.launcher import ask_to_stop
 from synctalk.dashboard.logtail import read_tail
 from synctalk.dashboard.plan import explain
 from synctalk.dashboard.problems import ConflictError
 from synctalk.dashboard.proposal import Machine, propose
-from synctalk.dashboard.requests import DEMO_DATASET, Request, RunOptions, check_options, new_request
+from synctalk.dashboard.requests import (
+    DEMO_DATASET,
+    FeedbackOptions,
+    Request,
+    RunOptions,
+    check_options,
+    new_feedback,
+    new_request,
+)
 from synctalk.dashboard.settings import describe_settings
 from synctalk.lines import find_line
 from synctalk.pipeline.stop_request import request_stop
@@ -25,8 +34,8 @@ from synctalk.workspace import Workspace
 
 router = APIRouter(tags=["runs"])
 _Word = Annotated[str, Field(max_length=64)]
-_Setting = Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$")]
-_Value = Annotated[str, Field(max_length=1024)] | int | Annotated[float, Field(allow_inf_nan=False)]
+SettingName = Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$")]
+SettingValue = Annotated[str, Field(max_length=1024)] | int | Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Options(StrictBody):
@@ -40,7 +49,7 @@ class Options(StrictBody):
     preset: _Word | None = None
     epochs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     continue_training: bool = False
-    settings: Annotated[dict[_Setting, _Value], Field(max_length=100, default_factory=dict)]
+    settings: Annotated[dict[SettingName, SettingValue], Field(max_length=100, default_factory=dict)]
 
     def as_options(self) -> RunOptions:
         """The same as the queue keeps it."""
@@ -73,6 +82,8 @@ def go_on(name: str, desk: AtDesk) -> Response:
         )
     if latest.command == "demo":
         return _enqueue(desk, new_request(workspace.name, RunOptions(), command="demo"))
+    if latest.feedback is not None:
+        return _enqueue(desk, new_feedback(workspace.name, _again(desk, workspace, latest.feedback)))
     options = msgspec.structs.replace(latest.options, force=None, continue_training=True)
     check_options(workspace, options)
     return _enqueue(desk, new_request(workspace.name, options))
@@ -159,6 +170,13 @@ def show_proposals(desk: AtDesk, line: _Word = "face", preset: _Word = "standard
 def show_settings() -> Response:
     """Every setting with its range and its value in each preset."""
     return answer(describe_settings())
+
+
+def _again(desk: Desk, workspace: Workspace, options: FeedbackOptions) -> FeedbackOptions:
+    """The same once more; what it has taken in already does not count as new."""
+    if options.restore is not None:
+        return options
+    return compose_feedback(desk.confinement, workspace, epochs=options.epochs, settings=options.settings)
 
 
 def _enqueue(desk: Desk, request: Request) -> Response:

@@ -2,9 +2,10 @@
 
 import { ask, datasetPath, filePath, Refusal } from "/static/api.js";
 import { drawHistory } from "/static/chart.js";
+import { CorrectionsPart } from "/static/corrections.js";
 import { attempt, h, say, swap, formatBytes, formatDuration, formatFigure } from "/static/dom.js";
 import { drawEpochs } from "/static/epochs.js";
-import { chip } from "/static/list.js";
+import { chip, kindMark } from "/static/list.js";
 import { startForm } from "/static/start.js";
 import { send } from "/static/upload.js";
 import { drawPreparation } from "/static/voice.js";
@@ -21,11 +22,12 @@ export class DatasetView {
     this.name = this.title = name;
     this.world = world;
     this.drawn = {};
-    this.parts = Object.fromEntries(["top", "trouble", "upload", "start", "stages", "preparation", "curves", "epochs", "results", "log"].map((part) =>
+    this.parts = Object.fromEntries(["top", "trouble", "upload", "start", "stages", "preparation", "corrections", "curves", "epochs", "results", "log"].map((part) =>
       [part, h("section", { class: part === "top" ? "row spread" : "card", hidden: true })]));
     this.element.append(...Object.values(this.parts));
     // These outlive every drawing of their part: an upload goes on while the dataset fills up.
     this.sending = { bar: h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Upload" }), told: h("p", { class: "soft after", id: "upload-told", role: "status", hidden: true }) };
+    this.corrections = new CorrectionsPart(name, this.parts.corrections);
     this.log = h("pre", { tabindex: 0, "aria-label": "Log" });
     this.parts.log.append(h("h2", {}, "Log"), this.log);
     this.timer = setInterval(() => this.readLog(), LOG_EVERY_MS);
@@ -33,6 +35,7 @@ export class DatasetView {
 
   close() {
     clearInterval(this.timer);
+    this.corrections.close();
   }
 
   update() {
@@ -53,6 +56,7 @@ export class DatasetView {
     this.renew("stages", [dataset.stages, dataset.live], () => drawStages(dataset));
     const epochs = dataset.stages.map((stage) => [stage.name, stage.epochs, stage.status, stage.attempts]);
     if (this.isNews("files", epochs)) this.readResults();
+    if (this.isNews("corrections", [dataset.stages.map((stage) => [stage.name, stage.status, stage.attempts]), dataset.status, dataset.request])) this.corrections.update(dataset);
     if (this.isNews("log", dataset.stages.map((stage) => stage.status))) this.readLog();
   }
 
@@ -79,7 +83,7 @@ export class DatasetView {
     const isActive = ["running", "waiting"].includes(dataset.status);
     const canContinue = dataset.status === "interrupted" && dataset.request;
     return [
-      h("div", { class: "row" }, h("h1", {}, dataset.name), chip(dataset.status)),
+      h("div", { class: "row" }, h("h1", {}, dataset.name), chip(dataset.status), kindMark(dataset)),
       h("div", { class: "row" },
         isActive && h("button", { id: "stop", onclick: act("stop", "It ends at the next safe place; nothing is lost") },
           dataset.status === "waiting" ? "Take out of the queue" : "Stop"),
@@ -146,6 +150,7 @@ function fix(dataset, action, act) {
   if (action === "continue") return dataset.request ? act("continue", "It goes on from the last commit")() : focusOn("start");
   if (action === "system") { location.hash = "#/system"; return null; }
   if (action === "upload") return focusOn("files");
+  if (action === "correct") return focusOn("correction-text");
   if (action === "retrain") document.querySelector("select[name=force]").value = "retrain";
   else document.querySelector("#settings").open = true;
   return focusOn("start");

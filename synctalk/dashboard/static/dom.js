@@ -53,6 +53,9 @@ export async function attempt(work, done = "") {
   }
 }
 
+const LANGUAGES = new Intl.DisplayNames(["en"], { type: "language" });
+export const nameLanguage = (code) => LANGUAGES.of(code);
+
 export function formatBytes(bytes) {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let at = 0;

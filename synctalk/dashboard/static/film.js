@@ -1,13 +1,11 @@
 // A face recorded in the page: camera and microphone, a script to read, a look at what was recorded, and keeping it.
 
 import { ask, datasetPath } from "/static/api.js";
-import { attempt, h, say, swap, formatBytes, formatDuration } from "/static/dom.js";
-import { Level, judgePeak } from "/static/level.js";
-import { Recorder, findObstacle } from "/static/recorder.js";
+import { Booth } from "/static/booth.js";
+import { attempt, h, say, swap, formatBytes, formatDuration, nameLanguage } from "/static/dom.js";
 import { send } from "/static/upload.js";
 
 const LEAST_S = 120;
-const LANGUAGES = new Intl.DisplayNames(["en"], { type: "language" });
 const ADVICE = [
   "Alone in the picture, facing the camera, the head about a third of its height. Even light from the front.",
   "Nothing before the mouth. A quiet room; the microphone near, but out of the picture.",
@@ -26,21 +24,20 @@ export class FilmView {
     this.element.append(this.parts.top, h("div", { class: "beside" }, this.parts.camera, this.parts.script));
     swap(this.parts.top, h("h1", {}, `Record a face: ${name}`), h("p", { class: "soft" },
       h("a", { href: `#/d/${encodeURIComponent(name)}` }, `Back to ${name}`)));
-    this.level = new Level();
     this.told = h("p", { class: "soft", id: "film-told", role: "status" });
     this.bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Sending" });
-    this.leave = (event) => { if (this.take || this.recorder?.isRecording) event.preventDefault(); };
-    window.addEventListener("beforeunload", this.leave);
+    this.booth = new Booth({
+      name: "camera", withPicture: true, draw: () => this.draw(), keep: (take) => this.keep(take), finish: (take) => this.describe(take),
+      words: { open: "Open camera and microphone", record: () => "Record", keep: "Keep it" },
+    });
     this.timer = setInterval(() => this.tick(), 500);
     this.draw();
     this.drawScript();
   }
 
   close() {
-    window.removeEventListener("beforeunload", this.leave);
     clearInterval(this.timer);
-    this.forget();
-    this.recorder?.close();
+    this.booth.close();
   }
 
   update() { /* nothing here comes by events */ }
@@ -50,79 +47,46 @@ export class FilmView {
     if (!sentences) return;
     const text = h("textarea", { id: "script", rows: 12, class: "script", spellcheck: true });
     const languages = h("select", { id: "script-language", onchange: (event) => { text.value = sentences[event.target.value].join("\n"); } },
-      Object.keys(sentences).map((language) => h("option", { value: language }, LANGUAGES.of(language))));
+      Object.keys(sentences).map((language) => h("option", { value: language }, nameLanguage(language))));
     text.value = Object.values(sentences)[0].join("\n");
     swap(this.parts.script, h("h2", {}, "What you can read"), h("label", {}, "Language", languages), h("label", { class: "after" }, "It can be changed here", text));
   }
 
   draw() {
-    const isRecording = this.recorder?.isRecording;
+    const { isOpen, isRecording, recorder, take } = this.booth;
     const live = h("video", { id: "live", muted: true, playsinline: true, autoplay: true, "aria-label": "The camera" });
-    if (this.recorder) { live.muted = true; live.srcObject = this.recorder.stream; }
+    if (isOpen) { live.muted = true; live.srcObject = recorder.stream; }
     swap(this.parts.camera,
       !isRecording && h("ul", { class: "soft advice" }, ADVICE.map((each) => h("li", {}, each))),
-      this.recorder && !this.take && [live, this.level.element],
-      this.take && h("video", { id: "heard", controls: true, playsinline: true, src: this.take.url }),
-      this.take && h("p", { class: this.take.problem ? "warning" : "soft", id: "verdict" }, this.take.problem || "Look at it, listen to it, then keep it."),
-      this.take?.hasSource && h("p", { class: "soft" }, "There is a recording already. Keeping this one puts it aside, not away."),
+      isOpen && !take && [live, this.booth.level.element],
+      take && h("video", { id: "heard", controls: true, playsinline: true, src: take.url }),
+      take && h("p", { class: take.problem ? "warning" : "soft", id: "verdict" }, take.problem || "Look at it, listen to it, then keep it."),
+      take?.hasSource && h("p", { class: "soft" }, "There is a recording already. Keeping this one puts it aside, not away."),
       this.told, this.bar,
-      h("div", { class: "row" }, this.buttons(isRecording)));
-  }
-
-  buttons(isRecording) {
-    if (!this.recorder) return h("button", { class: "primary", id: "open", onclick: () => this.open() }, "Open camera and microphone");
-    if (isRecording) return h("button", { class: "primary recording", id: "record", onclick: () => this.stop() }, "Stop");
-    if (!this.take) return h("button", { class: "primary", id: "record", onclick: () => this.start() }, "Record");
-    return [h("button", { class: "primary", id: "keep", disabled: this.isSending, onclick: () => this.keep() }, "Keep it"),
-      h("button", { id: "record", disabled: this.isSending, onclick: () => this.start() }, "Again")];
+      h("div", { class: "row" }, this.booth.buttons()));
   }
 
   tick() {
-    if (!this.recorder?.isRecording) return;
-    const { seconds } = this.recorder;
+    if (!this.booth.isRecording) return;
+    const { seconds } = this.booth.recorder;
     this.told.textContent = `${formatDuration(seconds)}${seconds < LEAST_S ? "; a good face wants two minutes" : "; that is enough, more is better"}`;
   }
 
-  async open() {
-    const obstacle = findObstacle();
-    if (obstacle) { say(obstacle); return; }
-    this.recorder = await attempt(() => Recorder.open({ withPicture: true, tell: (peak) => this.level.show(peak) }));
-    this.drawAndFocus("record");
-  }
-
-  start() {
-    this.forget();
-    this.recorder.start();
-    this.drawAndFocus("record");
-  }
-
-  async stop() {
-    const take = await this.recorder.stop("camera");
+  async describe(take) {
     const dataset = await attempt(() => ask("GET", datasetPath(this.name)));
-    this.take = { ...take, url: URL.createObjectURL(take.file), problem: judgePeak(take.peak), hasSource: dataset?.has_source };
     this.told.textContent = `${formatDuration(take.seconds)}, ${formatBytes(take.file.size)}`;
-    this.drawAndFocus("keep");
+    return { ...take, hasSource: dataset?.has_source };
   }
 
-  async keep() {
-    this.isSending = true;
+  async keep(take) {
     this.bar.hidden = false;
-    this.draw();
-    const placed = await attempt(() => send(this.name, this.take.file, (share) => { this.bar.value = share; }, { replace: true }), "The recording is in place");
-    this.isSending = false;
-    this.bar.hidden = true;
-    if (!placed) { this.draw(); return; }
-    this.forget();
-    location.hash = `#/d/${encodeURIComponent(this.name)}`;
-  }
-
-  forget() {
-    if (this.take) URL.revokeObjectURL(this.take.url);
-    this.take = null;
-  }
-
-  drawAndFocus(id) {
-    this.draw();
-    document.getElementById(id)?.focus();
+    try {
+      const placed = await send(this.name, take.file, (share) => { this.bar.value = share; }, { replace: true });
+      say("The recording is in place");
+      location.hash = `#/d/${encodeURIComponent(this.name)}`;
+      return placed;
+    } finally {
+      this.bar.hidden = true;
+    }
   }
 }

@@ -1,7 +1,7 @@
 // All datasets; for a first visitor the one clear path: see the demo, or bring a recording.
 
 import { ask, datasetPath } from "/static/api.js";
-import { attempt, h, swap, formatDuration } from "/static/dom.js";
+import { attempt, h, s, swap, formatDuration } from "/static/dom.js";
 import { send } from "/static/upload.js";
 
 /** A word for people. */
@@ -12,6 +12,25 @@ export const WORDS = {
 
 export function chip(status) {
   return h("span", { class: `chip ${status}` }, WORDS[status] ?? status);
+}
+
+const KINDS = {
+  face: ["face", () => [s("circle", { cx: 8, cy: 8, r: 6.5 }), s("path", { d: "M5.5 6.2v.6M10.5 6.2v.6M5 9.8c1.6 2.2 4.4 2.2 6 0" })]],
+  voice: ["voice", () => s("path", { d: "M2 7v2M5 4.5v7M8 2v12M11 5v6M14 7v2" })],
+};
+
+/** What can be made of a dataset: `face`, `voice`, both, or nothing yet. */
+export function kindsOf(dataset) {
+  const isBegun = dataset.stages.some((stage) => stage.status !== "pending");
+  const isFaceLine = dataset.line === "face";
+  return [(dataset.has_source || (isBegun && isFaceLine)) && "face", (dataset.has_recordings || (isBegun && !isFaceLine)) && "voice"].filter(Boolean);
+}
+
+/** The same as a mark with a picture; null where nothing is known yet. */
+export function kindMark(dataset) {
+  const kinds = kindsOf(dataset);
+  return kinds.length ? h("span", { class: "kind" }, kinds.map((kind) =>
+    s("svg", { class: "sign", viewBox: "0 0 16 16", "aria-hidden": "true" }, KINDS[kind][1]())), kinds.map((kind) => KINDS[kind][0]).join(" and ")) : null;
 }
 
 /** How far a dataset is, from 0 to 1. */
@@ -70,8 +89,10 @@ function tile(dataset) {
   const live = dataset.live;
   const doing = live ? `${live.stage} ${live.target_epochs ? `epoch ${live.epoch} of ${live.target_epochs}` : live.activity}` : "";
   const rest = live?.eta_total_s ? `, about ${formatDuration(live.eta_total_s)} left` : "";
-  return h("a", { class: "card tile", id: `tile-${dataset.name}`, href: `#/d/${encodeURIComponent(dataset.name)}` },
+  const label = [dataset.name, kindsOf(dataset).join(" and "), WORDS[dataset.status] ?? dataset.status].filter(Boolean).join(", ");
+  return h("a", { class: "card tile", id: `tile-${dataset.name}`, href: `#/d/${encodeURIComponent(dataset.name)}`, "aria-label": label },
     h("div", { class: "row spread" }, h("h3", {}, dataset.name), chip(dataset.status)),
+    kindMark(dataset),
     h("progress", { max: 1, value: shareOf(dataset), "aria-label": `${dataset.name}: how far` }),
     h("span", { class: "soft" }, doing ? doing + rest : dataset.request?.ending?.message ?? ""));
 }

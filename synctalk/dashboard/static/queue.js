@@ -3,7 +3,7 @@
 import { ask } from "/static/api.js";
 import { attempt, h, swap } from "/static/dom.js";
 
-const ACTIONS = { run: "training", demo: "demo", speak: "speech", render: "video", talk: "talking video", export: "export" };
+const ACTIONS = { run: "training", demo: "demo", speak: "speech", render: "video", talk: "talking video", export: "export", feedback: "corrections" };
 
 export class QueueView {
   title = "Queue";

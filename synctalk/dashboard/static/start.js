@@ -2,6 +2,7 @@
 
 import { ask, datasetPath } from "/static/api.js";
 import { attempt, h, swap } from "/static/dom.js";
+import { chosenSettings, fillWith } from "/static/settings.js";
 
 const PRESETS = {
   draft: "Minutes on two processor cores. To see whether the recording is good.",
@@ -25,7 +26,7 @@ export function startForm(dataset) {
       Object.entries(LINES).filter(([name]) => name !== "face" || dataset.has_source).map(([name, told]) =>
         h("option", { value: name, selected: name === dataset.line }, told)))),
     h("fieldset", {}, h("legend", {}, "How good, and how long"), Object.entries(PRESETS).map(([name, told]) =>
-      h("label", { class: "choice" }, h("input", { type: "radio", name: "preset", value: name, checked: name === "draft" }),
+      h("label", { class: "choice" }, h("input", { type: "radio", name: "preset", value: name, checked: name === (dataset.request?.options.preset ?? "draft") }),
         h("span", {}, h("strong", {}, name), h("br"), h("span", { class: "soft" }, told))))),
     h("label", {}, "If something is there already",
       h("select", { name: "force" }, Object.entries(FORCES).map(([value, told]) => h("option", { value }, told)))),
@@ -44,13 +45,9 @@ export function startForm(dataset) {
 
 function optionsOf(dataset, form) {
   const told = new FormData(form);
-  const settings = {};
-  for (const input of form.querySelectorAll("[data-setting]")) {
-    if (input.value !== "") settings[input.dataset.setting] = input.type === "number" ? Number(input.value) : input.value;
-  }
   return {
     line: told.get("line") ?? dataset.line, preset: told.get("preset"), force: told.get("force") || null,
-    continue_training: !told.get("force"), settings,
+    continue_training: !told.get("force"), settings: chosenSettings(form),
   };
 }
 
@@ -63,30 +60,13 @@ async function showPlan(dataset, form, place) {
 
 /** The sections of settings that have nothing to do with a line. */
 const STRANGE = {
-  face: ["prepare", "vits", "kokoro", "voice"],
-  voice: ["preprocess", "syncnet", "main", "kokoro"],
-  kokoro: ["preprocess", "syncnet", "main", "vits", "voice"],
+  face: ["prepare", "vits", "kokoro", "voice", "feedback"],
+  voice: ["preprocess", "syncnet", "main", "kokoro", "feedback"],
+  kokoro: ["preprocess", "syncnet", "main", "vits", "voice", "feedback"],
 };
 
 async function fillSettings(place, line) {
-  if (place.childElementCount > 1) return;
-  const settings = await attempt(() => ask("GET", "/settings"));
-  if (!settings || place.childElementCount > 1) return;
-  const own = settings.filter((setting) => !(STRANGE[line] ?? []).includes(setting.name.split(".")[0]));
-  place.append(h("fieldset", {}, own.map((setting) => {
-    const values = Object.entries(setting.presets).map(([name, value]) => [name, value === "" ? "none" : value]);
-    const isSame = values.every(([, value]) => value === values[0][1]);
-    const defaults = isSame ? `usually ${values[0][1]}` : values.map(([name, value]) => `${name} ${value}`).join(", ");
-    const common = { "data-setting": setting.name, id: `set-${setting.name}` };
-    const step = setting.step || (setting.kind === "whole number" ? 1 : "any");
-    const input = setting.kind === "choice"
-      ? h("select", common, h("option", { value: "" }, "as the preset says"), setting.choices.map((each) => h("option", {}, each)))
-      : h("input", setting.kind === "text" ? common
-        : { ...common, type: "number", min: setting.least, max: setting.most, step, placeholder: "as the preset says" });
-    const limits = [setting.least !== null && `${setting.is_above_least ? "above" : "from"} ${setting.least}`,
-      setting.most !== null && setting.most < 1e9 && `to ${setting.most}`].filter(Boolean).join(" ");
-    return h("label", {}, setting.name, input, h("span", { class: "soft" }, [limits, defaults].filter(Boolean).join("; ")));
-  })));
+  await fillWith(place, (setting) => !(STRANGE[line] ?? []).includes(setting.name.split(".")[0]));
 }
 
 /** Proposals beside what the preset says; only what somebody takes over goes into the form. */

@@ -25,7 +25,7 @@ export class StudioView {
     this.world = world;
     this.kind = "speak";
     this.chosen = new Set();
-    this.parts = Object.fromEntries(["make", "making", "compare", "made"].map((part) =>
+    this.parts = Object.fromEntries(["make", "making", "compare", "made", "sounds"].map((part) =>
       [part, h("section", { class: "card", id: `studio-${part}`, hidden: part !== "make" })]));
     this.element.append(h("h1", {}, "Studio"), ...Object.values(this.parts));
     this.timer = setInterval(() => this.readLogs(), LOG_EVERY_MS);
@@ -54,6 +54,7 @@ export class StudioView {
     }
     this.drawMaking();
     this.drawMade();
+    this.drawSounds();
   }
 
   drawForm() {
@@ -190,15 +191,31 @@ export class StudioView {
       h("p", { class: "soft" }, originOf(each)),
       h("div", { class: "row" }, each.files.map((file) => h("a", { class: "button small", href: `${resultPath(file)}`, download: nameOf(file) }, `${nameOf(file)} (${formatBytes(file.size)})`))),
       h("div", { class: "row spread" }, canCompare ? h("label", { class: "row" }, box, "compare") : h("span"),
-        h("button", { class: "small danger", id: `delete-${idOf(each)}`, onclick: () => this.remove(each) }, "Delete")));
+        h("button", { class: "small danger", id: `delete-${idOf(each)}`, onclick: () => this.removeMade(each) }, "Delete")));
   }
 
-  async remove(each) {
-    if (!window.confirm(`Delete ${titleOf(each)}? It can be brought back under System.`)) return;
-    const key = each.id ? `studio/${each.id}` : each.files[0].key;
-    if (!await attempt(() => ask("DELETE", `/studio/results/${key.split("/").map(encodeURIComponent).join("/")}`), "It is deleted; System brings it back")) return;
-    this.chosen.delete(idOf(each));
-    this.read();
+  drawSounds() {
+    const { sounds } = this.told;
+    this.parts.sounds.hidden = !sounds.length;
+    const facts = JSON.stringify(sounds);
+    if (this.soundsDrawn === facts) return;
+    this.soundsDrawn = facts;
+    swap(this.parts.sounds, h("h2", {}, "Sounds that were sent"), h("table", {}, sounds.map((file) => h("tr", {},
+      h("td", {}, nameOf(file)), h("td", { class: "soft" }, formatBytes(file.size)),
+      h("td", {}, h("audio", { controls: true, preload: "none", class: "brief", "aria-label": nameOf(file), src: `${resultPath(file)}?v=${file.modified}` })),
+      h("td", {}, h("button", { class: "small danger", id: `delete-${file.key}`, "aria-label": `Delete ${nameOf(file)}`, onclick: () => this.remove(file.key, nameOf(file)) }, "Delete"))))));
+  }
+
+  async removeMade(each) {
+    if (await this.remove(each.id ? `studio/${each.id}` : each.files[0].key, titleOf(each))) this.chosen.delete(idOf(each));
+  }
+
+  /** Whether something that was made or sent is gone: who deletes it is asked before, and told the way back. */
+  async remove(key, title) {
+    if (!window.confirm(`Delete ${title}? It can be brought back under System.`)) return false;
+    const done = await attempt(() => ask("DELETE", `/studio/results/${key.split("/").map(encodeURIComponent).join("/")}`), "It is deleted; System brings it back");
+    if (done) await this.read();
+    return Boolean(done);
   }
 }
 

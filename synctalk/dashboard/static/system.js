@@ -87,9 +87,9 @@ export class SystemView {
   async readTrash() {
     const trash = await attempt(() => ask("GET", "/trash"));
     swap(this.parts.trash, h("h2", {}, "Deleted"), trash?.length ? h("table", {}, trash.map((each) => h("tr", {},
-      h("td", {}, each.dataset || each.told || each.result), h("td", { class: "soft" }, each.dataset ? "dataset" : "result"), h("td", { class: "soft" }, new Date(each.deleted_at).toLocaleString()),
+      h("td", {}, each.dataset || each.told || each.result.replace(/^sounds\//, "")), h("td", { class: "soft" }, each.dataset ? "dataset" : each.result.startsWith("sounds/") ? "sound" : "result"), h("td", { class: "soft" }, new Date(each.deleted_at).toLocaleString()),
       h("td", {}, h("button", { class: "small", id: `back-${each.id}`, onclick: async () => {
-        await attempt(() => ask("POST", `/trash/${each.id}/restore`), `${each.dataset || each.told || each.result} is back`);
+        await attempt(() => ask("POST", `/trash/${each.id}/restore`), `${each.dataset || each.told || each.result.replace(/^sounds\//, "")} is back`);
         this.readTrash();
       } }, "Bring back"))))) : h("p", { class: "soft" }, "Nothing."));
   }

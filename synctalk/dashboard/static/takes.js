@@ -1,12 +1,9 @@
 // A voice recorded in the page: one sentence after another is shown, recorded, heard, and kept or recorded again.
 
 import { ask, datasetPath } from "/static/api.js";
-import { attempt, h, say, swap } from "/static/dom.js";
-import { Level, judgePeak } from "/static/level.js";
-import { Recorder, findObstacle } from "/static/recorder.js";
+import { Booth } from "/static/booth.js";
+import { attempt, h, swap, nameLanguage } from "/static/dom.js";
 import { send } from "/static/upload.js";
-
-const LANGUAGES = new Intl.DisplayNames(["en"], { type: "language" });
 
 export class TakesView {
   element = h("div", { class: "stack" });
@@ -19,16 +16,15 @@ export class TakesView {
     swap(this.parts.top, h("h1", {}, `Record a voice: ${name}`),
       h("p", { class: "soft" }, "Read one sentence at a time, in a quiet room, always at the same distance. What is kept is on this machine at once. "
         + "Record only people who have agreed. ", h("a", { href: `#/d/${encodeURIComponent(name)}` }, `Back to ${name}`)));
-    this.level = new Level();
-    this.leave = (event) => { if (this.take || this.recorder?.isRecording) event.preventDefault(); };
-    window.addEventListener("beforeunload", this.leave);
+    this.booth = new Booth({
+      name: "take", withPicture: false, draw: () => this.draw(), keep: (take) => this.keep(take),
+      words: { open: "Open the microphone", record: () => (this.prompts[this.at].take ? "Record again" : "Record"), keep: "Keep it, next sentence" },
+    });
     this.read();
   }
 
   close() {
-    window.removeEventListener("beforeunload", this.leave);
-    this.forget();
-    this.recorder?.close();
+    this.booth.close();
   }
 
   update() { /* nothing here comes by events */ }
@@ -63,7 +59,7 @@ export class TakesView {
       h("div", { class: "row" }, h("button", { id: "use-own" }, "Use these")));
     own.addEventListener("submit", (event) => { event.preventDefault(); this.use(text.value.split("\n")); });
     const ready = h("div", { class: "row" }, Object.entries(sentences).map(([language, texts]) =>
-      h("button", { id: `use-${language}`, class: this.prompts.length ? "" : "primary", onclick: () => this.use(texts) }, `${texts.length} sentences in ${LANGUAGES.of(language)}`)));
+      h("button", { id: `use-${language}`, class: this.prompts.length ? "" : "primary", onclick: () => this.use(texts) }, `${texts.length} sentences in ${nameLanguage(language)}`)));
     const told = h("p", { class: "soft" }, "Ours hold all sounds of their language. They are enough to try; a good voice wants an hour, so bring more of your own.");
     swap(this.parts.list, this.prompts.length
       ? h("details", {}, h("summary", {}, "Other sentences"), told, ready, own)
@@ -82,14 +78,14 @@ export class TakesView {
     this.parts.booth.hidden = !this.prompts.length;
     if (!this.prompts.length) return;
     const prompt = this.prompts[this.at];
-    const isBusy = this.recorder?.isRecording || this.isSending;
+    const { isBusy, isOpen } = this.booth;
     swap(this.parts.booth,
       h("div", { class: "row spread" }, h("h2", {}, `Sentence ${this.at + 1} of ${this.prompts.length}`), h("span", { class: "soft", id: "count" }, `${this.count} of ${this.prompts.length} recorded`)),
       h("progress", { max: this.prompts.length, value: this.count, "aria-label": "How many are recorded" }),
       h("blockquote", { class: "prompt", id: "prompt" }, prompt.text),
-      this.recorder && this.level.element,
+      isOpen && this.booth.level.element,
       this.drawTake(prompt),
-      h("div", { class: "row after" }, this.buttons(prompt, isBusy)),
+      h("div", { class: "row after" }, this.booth.buttons()),
       h("div", { class: "row spread after" },
         h("button", { class: "small", id: "earlier", disabled: isBusy || this.at === 0, onclick: () => this.go(this.at - 1) }, "← Earlier"),
         this.count === this.prompts.length && h("button", { class: "primary", id: "check", onclick: () => this.check() }, "All are recorded: check them"),
@@ -97,60 +93,27 @@ export class TakesView {
   }
 
   drawTake(prompt) {
-    if (this.take) {
-      const problem = judgePeak(this.take.peak);
-      return [h("audio", { controls: true, id: "heard", src: this.take.url }),
-        h("p", { class: problem ? "warning" : "soft", id: "verdict", role: "status" }, problem || `${this.take.seconds.toFixed(1)} s, not too loud and not too soft. Listen, then keep it.`)];
+    const { isRecording, take } = this.booth;
+    if (take) {
+      return [h("audio", { controls: true, id: "heard", src: take.url }),
+        h("p", { class: take.problem ? "warning" : "soft", id: "verdict", role: "status" }, take.problem || `${take.seconds.toFixed(1)} s, not too loud and not too soft. Listen, then keep it.`)];
     }
-    if (!prompt.take || this.recorder?.isRecording) return null;
+    if (!prompt.take || isRecording) return null;
     return [h("audio", { controls: true, id: "kept", preload: "none", src: `/api/v1${datasetPath(this.name)}/takes/${prompt.take}` }),
       h("p", { class: "soft" }, "This sentence is recorded. Another recording takes its place; the earlier one is put aside.")];
   }
 
-  buttons(prompt, isBusy) {
-    if (!this.recorder) return h("button", { class: "primary", id: "open", onclick: () => this.open() }, "Open the microphone");
-    if (this.recorder.isRecording) return h("button", { class: "primary recording", id: "record", onclick: () => this.stop() }, "Stop");
-    if (!this.take) return h("button", { class: "primary", id: "record", disabled: isBusy, onclick: () => this.start() }, prompt.take ? "Record again" : "Record");
-    return [h("button", { class: "primary", id: "keep", disabled: isBusy, onclick: () => this.keep() }, this.isSending ? "Being kept …" : "Keep it, next sentence"),
-      h("button", { id: "record", disabled: isBusy, onclick: () => this.start() }, "Again")];
-  }
-
-  async open() {
-    const obstacle = findObstacle();
-    if (obstacle) { say(obstacle); return; }
-    this.recorder = await attempt(() => Recorder.open({ withPicture: false, tell: (peak) => this.level.show(peak) }));
-    this.drawAndFocus("record");
-  }
-
-  start() {
-    this.forget();
-    this.recorder.start();
-    this.drawAndFocus("record");
-  }
-
-  async stop() {
-    const take = await this.recorder.stop("take");
-    this.take = { ...take, url: URL.createObjectURL(take.file) };
-    this.drawAndFocus("keep");
-  }
-
-  async keep() {
+  async keep(take) {
     const prompt = this.prompts[this.at];
-    this.isSending = true;
-    this.draw();
-    const placed = await attempt(() => send(this.name, this.take.file, () => {}, { purpose: "take", text: prompt.text }));
-    this.isSending = false;
-    if (placed) {
-      prompt.take = placed.files[0].split("/").at(-1).replace(/\.\w+$/, "");
-      this.forget();
-      const open = this.prompts.map((each, at) => at).filter((at) => !this.prompts[at].take);
-      this.at = open.find((at) => at > this.at) ?? open[0] ?? this.at;
-    }
-    this.drawAndFocus(placed ? "record" : "keep");
+    const placed = await send(this.name, take.file, () => {}, { purpose: "take", text: prompt.text });
+    prompt.take = placed.files[0].split("/").at(-1).replace(/\.\w+$/, "");
+    const open = this.prompts.map((each, at) => at).filter((at) => !this.prompts[at].take);
+    this.at = open.find((at) => at > this.at) ?? open[0] ?? this.at;
+    return placed;
   }
 
   go(at) {
-    this.forget();
+    this.booth.forget();
     this.at = at;
     this.draw();
   }
@@ -158,15 +121,5 @@ export class TakesView {
   async check() {
     const asked = await attempt(() => ask("POST", `${datasetPath(this.name)}/run`, { line: "voice", until: "prepare" }), "The recordings are being checked");
     if (asked) location.hash = `#/d/${encodeURIComponent(this.name)}`;
-  }
-
-  forget() {
-    if (this.take) URL.revokeObjectURL(this.take.url);
-    this.take = null;
-  }
-
-  drawAndFocus(id) {
-    this.draw();
-    document.getElementById(id)?.focus();
   }
 }

@@ -5,7 +5,7 @@ import { ask, Refusal } from "/static/api.js";
 const ATTEMPTS = 6;
 
 const memory = (dataset, file, place) =>
-  `upload:${dataset}:${place.purpose ?? ""}:${place.folder ?? ""}:${file.name}:${file.size}:${file.lastModified}`;
+  `upload:${dataset}:${place.purpose ?? ""}:${place.folder ?? ""}:${place.text ?? ""}:${file.name}:${file.size}:${file.lastModified}`;
 
 async function begin(dataset, file, place) {
   const known = localStorage.getItem(memory(dataset, file, place));

@@ -1,0 +1,234 @@
+"""Corrections of a voice as the pages take and show them; learning from them is the work of `synctalk feedback`.
+
+    dataset/NAME/corrections/given/hello.wav, hello.txt    sent, for the next training (writer: the server)
+    dataset/NAME/corrections/KEY.wav, KEY.json             kept for every training (writer: `synctalk feedback`)
+    dataset/NAME/corrections/taken-back/KEY.json           not learned from any more (writer: the server)
+
+What was sent stays until it is kept, so a training that refuses it costs nobody a recording.
+"""
+
+from __future__ import annotations
+
+import csv
+import filecmp
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from synctalk import files
+from synctalk.dashboard.artefacts import Artefact, kind_of
+from synctalk.dashboard.confinement import Confinement, checked_names
+from synctalk.dashboard.listings import read_whole
+from synctalk.dashboard.problems import ConflictError, NotFoundError, RefusedError
+from synctalk.dashboard.requests import FeedbackOptions, Value
+from synctalk.lock import DatasetLock
+from synctalk.voice.correction_store import Correction, read_corrections
+from synctalk.voice.prepared_tables import REJECTED
+from synctalk.voice.recordings import SOUND_SUFFIXES
+from synctalk.workspace import Workspace
+
+GIVEN = "given"
+TAKEN_BACK = "taken-back"
+_TEXT = ".txt"
+_RESERVED = "metadata"
+"""A file of this name would be read as a listing."""
+
+
+class GivenCorrection(msgspec.Struct, frozen=True, kw_only=True):
+    """One that was sent and is to be learned.
+
+    Attributes:
+        sound: The name of its sound.
+        text: What is said in it.
+        reason: Why the last training could not use it; '' when none has tried.
+    """
+
+    sound: str
+    text: str
+    reason: str = ""
+
+
+class KeptCorrection(msgspec.Struct, frozen=True, kw_only=True):
+    """One that every training learns from: its key, its first name, what is said, by whom, and its sound."""
+
+    key: str
+    name: str
+    text: str
+    speaker: str
+    sound: str
+
+
+class Corrections(msgspec.Struct, frozen=True, kw_only=True):
+    """The corrections of one voice: what was sent and not learned yet, and what every training learns from."""
+
+    given: list[GivenCorrection]
+    kept: list[KeptCorrection]
+
+
+def read_all(confinement: Confinement, workspace: Workspace) -> Corrections:
+    """What was sent, and what is kept.
+
+    Raises:
+        InputError: A kept correction is damaged; names it.
+    """
+    kept = read_corrections(workspace.corrections)
+    reasons = _rejections(confinement, workspace)
+    given = [
+        GivenCorrection(sound=path.name, text=text, reason=reasons.get(path.name, ""))
+        for path, text in _given(workspace)
+        if not _is_kept(workspace, path, text, kept)
+    ]
+    return Corrections(
+        given=given,
+        kept=[
+            KeptCorrection(key=key, name=each.name, text=each.text, speaker=each.speaker, sound=each.sound)
+            for key, each in kept.items()
+        ],
+    )
+
+
+def compose_feedback(
+    confinement: Confinement, workspace: Workspace, *, epochs: int | None, settings: dict[str, Value]
+) -> FeedbackOptions:
+    """What to tell `synctalk feedback`, so that a voice learns from all corrections that there are.
+
+    Raises:
+        RefusedError: There are none.
+        InputError: A kept correction is damaged; names it.
+    """
+    found = read_all(confinement, workspace)
+    if not found.given and not found.kept:
+        raise RefusedError(
+            f"there are no corrections of {workspace.name!r} yet", hint="send sounds with what is said in them first"
+        )
+    recordings = str(given_folder(workspace).relative_to(workspace.root)) if found.given else ""
+    return FeedbackOptions(recordings=recordings, epochs=epochs, settings=settings)
+
+
+def given_folder(workspace: Workspace) -> Path:
+    """Where what was sent lies until it is kept."""
+    return workspace.corrections / GIVEN
+
+
+def take_in(workspace: Workspace, name: str, text: str, content: Path) -> Path:
+    """Put a correction that was sent into its place; the caller holds the dataset's lock.
+
+    The same sound, sent with another text before, gets this one. A name that is taken gets a number.
+
+    Args:
+        workspace: Of the voice.
+        name: Of the sound's file.
+        text: What is said in it.
+        content: The sound; it is moved away.
+
+    Returns:
+        Where it is now.
+
+    Raises:
+        ConflictError: A link stands in the way.
+        InputError: A kept correction is damaged; names it.
+        StorageError: The disk refused.
+    """
+    folder = given_folder(workspace)
+    if folder.is_symlink() or workspace.corrections.is_symlink():
+        raise ConflictError("the folder of the corrections is a link", hint="put a folder in its place")
+    files.make_folder(folder)
+    kept = read_corrections(workspace.corrections)
+    for path, known in _given(workspace):
+        if filecmp.cmp(path, content, shallow=False) or _is_kept(workspace, path, known, kept):
+            _remove(path)
+    place = folder / f"{_free_stem(folder, Path(name).stem)}{Path(name).suffix.lower()}"
+    files.write_bytes(place.with_suffix(_TEXT), text.encode())
+    files.commit_file(content, place)
+    return place
+
+
+def take_back(confinement: Confinement, workspace: Workspace, key: str) -> None:
+    """Learn no more from a correction: `given/NAME` that was sent is removed, `KEY` that is kept is put aside.
+
+    Raises:
+        NotFoundError: There is none.
+        ForbiddenError: A link stands in the way.
+        LockError: Somebody works on the dataset.
+        StorageError: The disk refused.
+    """
+    folder, _, name = key.rpartition("/")
+    with DatasetLock(workspace.lock_file, name=workspace.name):
+        if folder == GIVEN:
+            _remove(confinement.path_of(_names(workspace, key)))
+        elif folder or key not in read_corrections(workspace.corrections):
+            raise NotFoundError(f"there is no correction {key!a}")
+        else:
+            path = confinement.path_of(_names(workspace, f"{name}.json"))
+            files.commit_file(path, files.make_folder(workspace.corrections / TAKEN_BACK) / path.name)
+
+
+def find_sound(workspace: Workspace, key: str) -> Artefact:
+    """The sound of a correction, to be heard: `given/NAME`, or the file of one that is kept.
+
+    Raises:
+        NotFoundError: There is none.
+        ForbiddenError: It is not the name of a file.
+    """
+    path = workspace.root.joinpath(*_names(workspace, key))
+    folder = key.rpartition("/")[0]
+    try:
+        facts = path.lstat()
+    except (OSError, ValueError):
+        facts = None
+    if facts is None or folder not in {"", GIVEN} or path.suffix.lower() not in SOUND_SUFFIXES:
+        raise NotFoundError(f"there is no correction {key!a}")
+    return Artefact(
+        key=key,
+        names=_names(workspace, key),
+        kind=kind_of(path).replace("video/", "audio/"),
+        is_shown=True,
+        size=facts.st_size,
+        modified=facts.st_mtime,
+    )
+
+
+def _names(workspace: Workspace, key: str) -> list[str]:
+    return [*workspace.corrections.relative_to(workspace.root).parts, *checked_names(key.split("/"))]
+
+
+def _given(workspace: Workspace) -> Iterator[tuple[Path, str]]:
+    """Sound and text of what was sent; a text without its sound was cut off while it came in."""
+    folder = given_folder(workspace)
+    for path in sorted(folder.glob("*")) if not folder.is_symlink() else ():
+        text = path.with_suffix(_TEXT)
+        is_pair = path.suffix.lower() in SOUND_SUFFIXES and text.is_file() and not text.is_symlink()
+        if is_pair and path.is_file() and not path.is_symlink():
+            yield path, text.read_text(errors="replace").strip()
+
+
+def _is_kept(workspace: Workspace, path: Path, text: str, kept: dict[str, Correction]) -> bool:
+    """Whether a sound that was sent is among what is kept, byte for byte, with the same text."""
+    sounds = [workspace.corrections / each.sound for each in kept.values() if each.text == text]
+    return any(sound.is_file() and filecmp.cmp(path, sound, shallow=False) for sound in sounds)
+
+
+def _remove(path: Path) -> None:
+    with files.translating_os_errors(path):
+        path.unlink()
+        path.with_suffix(_TEXT).unlink(missing_ok=True)
+
+
+def _free_stem(folder: Path, stem: str) -> str:
+    taken = {path.stem for path in folder.glob("*") if path.suffix.lower() != _TEXT} | {_RESERVED}
+    numbered = (f"{stem}-{number}" for number in range(2, len(taken) + 3))
+    return next(each for each in (stem, *numbered) if each not in taken)
+
+
+def _rejections(confinement: Confinement, workspace: Workspace) -> dict[str, str]:
+    """Why the last folder's recordings were left out, by the names of their sounds."""
+    try:
+        content = read_whole(confinement, _names(workspace, REJECTED))
+    except NotFoundError:
+        return {}
+    rows = list(csv.reader(io.StringIO(content.decode(errors="replace"), newline="")))[1:]
+    by_name = {row[2] or row[0]: row[3] for row in rows if len(row) == 4}
+    stems = {Path(name).stem: reason for name, reason in by_name.items()}
+    return {path.name: stems[path.stem] for path, _ in _given(workspace) if path.stem in stems}

@@ -1,0 +1,91 @@
+// Where something is recorded: devices opened once, one take at a time, heard before it is kept, and not lost by mistake.
+
+import { attempt, h, say } from "/static/dom.js";
+import { Level, judgePeak } from "/static/level.js";
+import { Recorder, findObstacle } from "/static/recorder.js";
+
+export class Booth {
+  take = null;
+  isSending = false;
+
+  /**
+   * `name` is what files of takes are called; `draw` is called whenever what can be pressed has changed; `keep` keeps the
+   * take; `words` are what the buttons say; `finish` may add to a take before it is shown,
+   * and `check` say what is missing before it is kept.
+   */
+  constructor({ name, withPicture, draw, keep, words, finish = (take) => take, check = () => true }) {
+    Object.assign(this, { name, withPicture, draw, keep, words, finish, check });
+    this.level = new Level();
+    this.leave = (event) => { if (this.take || this.isRecording) event.preventDefault(); };
+    window.addEventListener("beforeunload", this.leave);
+  }
+
+  close() {
+    window.removeEventListener("beforeunload", this.leave);
+    this.forget();
+    this.recorder?.close();
+    this.recorder = null;
+  }
+
+  get isOpen() {
+    return Boolean(this.recorder);
+  }
+
+  get isRecording() {
+    return Boolean(this.recorder?.isRecording);
+  }
+
+  get isBusy() {
+    return this.isRecording || this.isSending;
+  }
+
+  async open() {
+    const obstacle = findObstacle();
+    if (obstacle) { say(obstacle); return; }
+    this.recorder = await attempt(() => Recorder.open({ withPicture: this.withPicture, tell: (peak) => this.level.show(peak) }));
+    this.drawAndFocus("record");
+  }
+
+  start() {
+    this.forget();
+    this.recorder.start();
+    this.drawAndFocus("record");
+  }
+
+  async stop() {
+    const take = await this.recorder.stop(this.name);
+    this.take = await this.finish({ ...take, url: URL.createObjectURL(take.file), problem: judgePeak(take.peak) });
+    this.drawAndFocus("keep");
+  }
+
+  /** Send the take with what `keep` does; it is forgotten only when that has come to its end. */
+  async send() {
+    if (!this.check()) return;
+    this.isSending = true;
+    this.draw();
+    const placed = await attempt(() => this.keep(this.take));
+    this.isSending = false;
+    if (placed) this.forget();
+    this.drawAndFocus(placed ? "record" : "keep");
+  }
+
+  forget() {
+    if (this.take) URL.revokeObjectURL(this.take.url);
+    this.take = null;
+  }
+
+  drawAndFocus(id) {
+    this.draw();
+    document.getElementById(id)?.focus();
+  }
+
+  /** What can be pressed now. */
+  buttons() {
+    const button = (id, word, onclick, more = {}) => h("button", { type: "button", id, onclick: () => onclick.call(this), ...more }, word);
+    if (!this.isOpen) return button("open", this.words.open, this.open, { class: "primary" });
+    if (this.isRecording) return button("record", "Stop", this.stop, { class: "primary recording" });
+    if (!this.take) return button("record", this.words.record(), this.start, { class: "primary", disabled: this.isSending });
+    return [button("keep", this.isSending ? "Being kept …" : this.words.keep, this.send, { class: "primary", disabled: this.isSending }),
+      button("record", "Again", this.start, { disabled: this.isSending })];
+  }
+}
