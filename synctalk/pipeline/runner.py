@@ -178,7 +178,8 @@ class Runner:
             fingerprint = take_fingerprint(
                 stage, self._workspace, self._order.settings, upstream=upstream, cache=self._cache
             )
-            upstream[stage.name] = fingerprint
+            if stage.is_used(self._workspace, self._order.settings):
+                upstream[stage.name] = fingerprint
             target = stage.target_epochs(self._workspace, self._order.settings) if stage.target_epochs else 0
             yield self._judge.decide(stage, self._recorder.known(stage), fingerprint, target_epochs=target)
 
