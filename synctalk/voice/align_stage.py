@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from synctalk.log import get_logger
 from synctalk.outcome import Outcome
 from synctalk.pipeline.stage import StageContext, StageResult
 from synctalk.training.checkpoint import load_checkpoint
+from synctalk.training.engine import Engine
 from synctalk.training.memory_guard import machine_room
 from synctalk.training.plan import Plan
 from synctalk.training.stage_engine import stage_engine
@@ -82,11 +84,14 @@ def train_aligner(context: StageContext) -> StageResult:
     corpus, samples = open_corpus(context.workspace.voice)
     gathered = _gather(corpus)
     kept = keep_samples(samples, context.settings.runtime.samples, machine_room())
-    outcome, summary = _train(context, corpus, gathered, kept)
+    engine = _engine(context, corpus, gathered, kept)
+    outcome = engine.fit()
     if outcome is Outcome.FINISHED:
-        clips = _align_all(context, corpus, gathered, kept)
+        weights = path.with_name(f"epoch_{engine.history[-1]['epoch']:04d}.pth")
+        clips = _align_all(context, corpus, gathered, kept, weights)
         write_alignments(path, Alignments(clips=clips, left_out=gathered.left_out, units=gathered.units))
-    return StageResult(outcome, {"clips": len(gathered.clips), "left_out": len(gathered.left_out), **summary})
+    counts = {"clips": len(gathered.clips), "left_out": len(gathered.left_out)}
+    return StageResult(outcome, {**counts, **engine.best_figures})
 
 
 def _gather(corpus: Corpus) -> Gathered:
@@ -121,6 +126,15 @@ def _spoken(clip: Clip, units: Units) -> SpokenClip:
     return spoken
 
 
+def _engine(context: StageContext, corpus: Corpus, gathered: Gathered, samples: NDArray[Any]) -> Engine:
+    acoustics, make_data = _data(corpus, gathered, samples)
+    train, held_out = (make_data(_chosen(gathered, is_held_out=is_held_out)) for is_held_out in (False, True))
+    plan = Plan.of_stage(STAGE, context.settings.align, context)
+    plan.seed_weights()
+    recipe = AlignRecipe(Aligner(len(gathered.sounds), acoustics), lr=plan.lr)
+    return stage_engine(context, plan, recipe, (train, held_out), lengths=train.lengths)
+
+
 def _data(
     corpus: Corpus, gathered: Gathered, samples: NDArray[Any]
 ) -> tuple[Acoustics, Callable[[list[SpokenClip]], SpokenClips]]:
@@ -137,27 +151,13 @@ def _chosen(gathered: Gathered, *, is_held_out: bool) -> list[SpokenClip]:
     return [one for one in gathered.clips if one.clip.is_held_out == is_held_out]
 
 
-def _train(
-    context: StageContext, corpus: Corpus, gathered: Gathered, samples: NDArray[Any]
-) -> tuple[Outcome, dict[str, Any]]:
-    acoustics, make_data = _data(corpus, gathered, samples)
-    train, held_out = (make_data(_chosen(gathered, is_held_out=is_held_out)) for is_held_out in (False, True))
-    plan = Plan.of_stage(STAGE, context.settings.align, context)
-    plan.seed_weights()
-    recipe = AlignRecipe(Aligner(len(gathered.sounds), acoustics), lr=plan.lr)
-    engine = stage_engine(context, plan, recipe, (train, held_out), lengths=train.lengths)
-    outcome = engine.fit()
-    return outcome, dict(engine.best_figures)
-
-
 def _align_all(
-    context: StageContext, corpus: Corpus, gathered: Gathered, samples: NDArray[Any]
+    context: StageContext, corpus: Corpus, gathered: Gathered, samples: NDArray[Any], weights: Path
 ) -> tuple[ClipAlignment, ...]:
-    """The alignment of every clip, held out or not, by the best weights."""
+    """The alignment of every clip, held out or not."""
     acoustics, make_data = _data(corpus, gathered, samples)
     aligner = Aligner(len(gathered.sounds), acoustics)
-    checkpoint = load_checkpoint(context.workspace.training(STAGE) / "best.pth")
-    aligner.load_state_dict(checkpoint.averaged_models[MODEL])
+    aligner.load_state_dict(load_checkpoint(weights).averaged_models[MODEL])
     data = make_data(gathered.clips)
     found = []
     for number, one in enumerate(gathered.clips):

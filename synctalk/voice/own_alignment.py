@@ -78,11 +78,16 @@ def read_own(corpus: Corpus, path: Path) -> AlignedCorpus:
         for clip in corpus.clips
         if clip.name in by_name
     )
-    fits = all(sum(one.timed.frames) == one.clip.samples // HOP for one in clips)
+    fits = all(_fits(one) for one in clips)
     if found.format != _FORMAT or not clips or len(clips) != len(by_name) or not fits:
         raise InputError(f"the alignments in {path} are not those of the prepared clips", hint=_HINT)
     tokens = TokenSet.of_phones(token for one in clips for token in one.timed.tokens)
     return AlignedCorpus(clips, found.left_out, tokens, _lexicon(clips, found.units), found.units)
+
+
+def _fits(one: AlignedClip) -> bool:
+    timed = one.timed
+    return len(timed.tokens) == len(timed.frames) and sum(timed.frames) == one.clip.samples // HOP
 
 
 def _lexicon(clips: tuple[AlignedClip, ...], units: Units) -> Lexicon:

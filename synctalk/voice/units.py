@@ -98,7 +98,7 @@ def _check_letters(text: str) -> None:
 
 def _letters_of(word: str) -> tuple[str, ...]:
     letters = tuple(unicodedata.normalize("NFC", letter) for letter in _LETTER.findall(word.replace("'", "")))
-    if any(letter.isnumeric() for letter in letters):
+    if any(letter.isdigit() for letter in letters):
         raise InputError(f"{word!r} is not written as it is said", hint="write numbers out as words")
     return letters
 
