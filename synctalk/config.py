@@ -16,7 +16,14 @@ from synctalk.errors import InputError
 from synctalk.presets import PRESETS
 from synctalk.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Share, SizePx
 from synctalk.trackers import TRACKERS
-from synctalk.voice_settings import FeedbackSettings, KokoroSettings, PrepareSettings, VitsSettings, VoiceSettings
+from synctalk.voice_settings import (
+    AlignSettings,
+    FeedbackSettings,
+    KokoroSettings,
+    PrepareSettings,
+    VitsSettings,
+    VoiceSettings,
+)
 
 FPS = 25
 AUDIO_RATE_HZ = 16_000
@@ -138,6 +145,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     prepare: PrepareSettings = PrepareSettings()
     vits: VitsSettings = VitsSettings()
     feedback: FeedbackSettings = FeedbackSettings()
+    align: AlignSettings = AlignSettings()
     kokoro: KokoroSettings = KokoroSettings()
     voice: VoiceSettings = VoiceSettings()
     runtime: RuntimeSettings = RuntimeSettings()

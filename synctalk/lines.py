@@ -15,7 +15,7 @@ from synctalk.hours import read_hours
 from synctalk.pipeline.graph import StageGraph
 from synctalk.pipeline.stage import Stage
 from synctalk.voice.correction_store import correction_files
-from synctalk.voice.gridfiles import find_textgrids
+from synctalk.voice.gridfiles import ALIGNMENTS, find_textgrids
 from synctalk.voice.hub import cached_files, is_hub_name, revision_file
 from synctalk.voice.recordings import find_recordings, recording_files
 from synctalk.voice.versions import versions_folder, versions_path
@@ -44,6 +44,16 @@ def _recordings(workspace: Workspace, _settings: Settings) -> dict[str, Path]:
 
 def _alignments(workspace: Workspace, _settings: Settings) -> dict[str, Path]:
     return find_textgrids(find_recordings(workspace))
+
+
+def _lacks_alignments(workspace: Workspace, settings: Settings) -> bool:
+    return not _alignments(workspace, settings)
+
+
+def _known_alignments(workspace: Workspace, settings: Settings) -> dict[str, Path]:
+    """The TextGrids of the recordings or, where there are none, what the stage `align` found."""
+    own = {"own alignments": workspace.training("align") / ALIGNMENTS}
+    return _alignments(workspace, settings) or _existing(own)
 
 
 def _existing(paths: Mapping[str, Path]) -> dict[str, Path]:
@@ -227,12 +237,28 @@ EXPORT = Stage(
     work="synctalk.voice.export_stage:run_export",
 )
 
+ALIGN = Stage(
+    name="align",
+    version=1,
+    needs=("prepare",),
+    folder=lambda workspace: workspace.training("align"),
+    inputs=_alignments,
+    outputs=lambda workspace: [
+        workspace.training("align") / ALIGNMENTS,
+        *(path for path in _training_outputs(workspace, "align") if path.is_file()),
+    ],
+    settings=lambda settings: {"seed": settings.seed, **as_facts(settings.align, without=_NOT_IN_A_RESULT)},
+    target_epochs=lambda workspace, settings: settings.align.epochs if _lacks_alignments(workspace, settings) else 0,
+    is_used=_lacks_alignments,
+    work="synctalk.voice.align_stage:train_aligner",
+)
+
 KOKORO = Stage(
     name="kokoro",
     version=1,
-    needs=("prepare",),
+    needs=("prepare", "align"),
     folder=lambda workspace: workspace.training("kokoro"),
-    inputs=_alignments,
+    inputs=_known_alignments,
     outputs=lambda workspace: _training_outputs(workspace, "kokoro"),
     settings=lambda settings: {"seed": settings.seed, **as_facts(settings.kokoro, without=_NOT_IN_A_RESULT)},
     target_epochs=lambda workspace, settings: _epochs_that_fit(workspace, settings, "kokoro", settings.kokoro.epochs),
@@ -241,7 +267,7 @@ KOKORO = Stage(
 
 FACE = StageGraph.build("face", (PREPROCESS, SYNCNET, MAIN))
 VOICE = StageGraph.build("voice", (PREPARE, VITS, EXPORT))
-KOKORO_VOICE = StageGraph.build("kokoro", (PREPARE, KOKORO))
+KOKORO_VOICE = StageGraph.build("kokoro", (PREPARE, ALIGN, KOKORO))
 
 FEEDBACK = StageGraph.build("feedback", (PREPARE, VITS, CORRECTIONS, FEEDBACK_TRAINING, PROMOTE, EXPORT))
 """Corrects a voice that is there, for `synctalk feedback`; the lines below make something from recordings."""

@@ -73,6 +73,18 @@ class FeedbackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """Share of the clips of an epoch that are drawn from what the voice was trained on."""
 
 
+class AlignSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the aligner of the kokoro line is trained, where recordings have no TextGrids."""
+
+    epochs: PositiveInt = 40
+    batch_size: PositiveInt = 4
+    lr: PositiveFloat = 0.03
+    warmup_steps: NonNegativeInt = 0
+    clip_norm: NonNegativeFloat = 0.0
+    """Longest gradient; 0 does not clip."""
+    ema_decay: Share = 0.0
+
+
 class KokoroSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How a transformer voice with known durations is trained."""
 

@@ -76,7 +76,7 @@ def take_fingerprint(
     """What the result of `stage` would be made from now.
 
     Args:
-        upstream: Fingerprints of all stages before it.
+        upstream: Fingerprints of all stages before it whose results are used.
 
     Raises:
         InputError: An input is missing or cannot be read.
@@ -85,7 +85,7 @@ def take_fingerprint(
         inputs={label: _hash_input(label, path, cache) for label, path in stage.inputs(workspace, settings).items()},
         settings=stage.settings(settings),
         version=stage.version,
-        upstream={name: digest_of(upstream[name]) for name in stage.needs},
+        upstream={name: digest_of(upstream[name]) for name in stage.needs if name in upstream},
     )
 
 

@@ -192,7 +192,8 @@ class Runner:
             absent = stage.absent(settings)
             if absent:  # taken for what it was until it is fetched; only a plan gets here
                 fingerprint = msgspec.structs.replace(fingerprint, inputs=record.fingerprint.inputs)
-            upstream[stage.name] = fingerprint
+            if stage.is_used(self._workspace, settings):
+                upstream[stage.name] = fingerprint
             target = stage.target_epochs(self._workspace, settings) if stage.target_epochs else 0
             decision = self._judge.decide(stage, record, fingerprint, target_epochs=target)
             yield await_fetching(decision, absent) if absent else decision

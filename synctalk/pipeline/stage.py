@@ -71,6 +71,8 @@ class Stage:
         outputs: Files it promises; verified after it ran.
         settings: The part of the settings that can change its result.
         target_epochs: For a training, how many epochs are asked; None for other stages.
+        is_used: Whether its result goes into what the stages after it make; where it does not, they are as fresh as if
+            it were no part of the line.
         absent: Names of what settings ask for that is not on this machine and has to be fetched; reads only the disk.
         work: `package.module:function`, resolved only when the stage runs; called with a `StageContext`.
         fetch: The same, called with one name of what is absent; only a run does, before it decides anything.
@@ -85,6 +87,7 @@ class Stage:
     settings: Callable[[Settings], dict[str, object]]
     work: str
     target_epochs: Callable[[Workspace, Settings], int] | None = None
+    is_used: Callable[[Workspace, Settings], bool] = lambda _workspace, _settings: True
     absent: Callable[[Settings], Sequence[str]] = lambda _settings: ()
     fetch: str = ""
 

@@ -19,6 +19,7 @@ from synctalk.voice.lexicon import Lexicon, Pronunciations
 from synctalk.voice.mel import WINDOW
 from synctalk.voice.phones import TokenSet
 from synctalk.voice.textgrid import TextGrid, read_textgrid
+from synctalk.voice.units import Units
 
 _MOST_NAMED = 5
 
@@ -47,12 +48,14 @@ class AlignedCorpus:
         left_out: The reason by the name of each of the others.
         tokens: All that the clips need.
         lexicon: How their words are said.
+        units: What the words consist of.
     """
 
     clips: tuple[AlignedClip, ...]
     left_out: dict[str, str]
     tokens: TokenSet
     lexicon: Lexicon
+    units: Units = "phones"
 
     def chosen(self, *, is_held_out: bool) -> list[AlignedClip]:
         """The clips that are, or are not, held out."""
@@ -88,12 +91,13 @@ def align(
             continue
         heard.add(grid)
         phones |= {phone.mark for phone in grid.phones}
-    _tell(left_out, len(corpus.clips))
+    tell_left_out(left_out, len(corpus.clips))
     if not clips:
         raise InputError(
             f"none of the {len(corpus.clips)} clips has an alignment that can be used",
             hint="run the Montreal Forced Aligner (mfa align WAVS english_us_arpa english_us_arpa TEXTGRIDS) and put "
-            "what it writes into dataset/NAME/recordings/textgrids",
+            "what it writes into dataset/NAME/recordings/textgrids; "
+            "or remove all TextGrids, and synctalk aligns by itself",
         )
     return AlignedCorpus(tuple(clips), left_out, TokenSet.of_phones(phones), heard.lexicon())
 
@@ -111,7 +115,8 @@ def _timed(clip: Clip, grid: TextGrid, rate_hz: int) -> TimedTokens:
     return time_tokens(grid, clip.text, offset_s=clip.offset_s, samples=clip.samples, rate_hz=rate_hz)
 
 
-def _tell(left_out: dict[str, str], total: int) -> None:
+def tell_left_out(left_out: dict[str, str], total: int) -> None:
+    """Say in the log how many clips have no alignment, and why the first of them have none."""
     if not left_out:
         _log.info("all %d clips have an alignment", total)
         return

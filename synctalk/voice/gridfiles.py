@@ -1,4 +1,4 @@
-"""Which alignments lie among the recordings of a dataset.
+"""Which alignments lie among the recordings of a dataset, and what those are called that synctalk finds by itself.
 
 Standard library only, because every look at the line asks for them.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 from synctalk.errors import InputError
 from synctalk.voice.recordings import recording_files
 
+ALIGNMENTS = "alignments.json"
 _SUFFIX = ".textgrid"
 
 

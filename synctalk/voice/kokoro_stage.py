@@ -18,13 +18,14 @@ from synctalk.training.plan import Plan
 from synctalk.training.previews import keep_preview
 from synctalk.training.stage_engine import stage_engine
 from synctalk.voice.aligned import AlignedClip, AlignedCorpus, align
-from synctalk.voice.corpus import open_corpus
-from synctalk.voice.gridfiles import find_textgrids
+from synctalk.voice.corpus import Corpus, open_corpus
+from synctalk.voice.gridfiles import ALIGNMENTS, find_textgrids
 from synctalk.voice.kokoro import KokoroModel
 from synctalk.voice.kokoro_data import KokoroClips
 from synctalk.voice.kokoro_recipe import KokoroRecipe
 from synctalk.voice.kokoro_voice import FACTS, KokoroVoice, VoiceFacts
 from synctalk.voice.mel import HOP
+from synctalk.voice.own_alignment import read_own
 from synctalk.voice.recordings import find_recordings
 from synctalk.voice.samples import keep_samples
 
@@ -46,13 +47,12 @@ def train_kokoro(context: StageContext) -> StageResult:
     """
     settings = context.settings.kokoro
     corpus, samples = open_corpus(context.workspace.voice)
-    textgrids = find_textgrids(find_recordings(context.workspace))
     try:
-        aligned = align(corpus, textgrids, should_stop=context.should_stop)
+        aligned = _aligned(context, corpus)
     except StoppedError:
         return StageResult(Outcome.INTERRUPTED)
     parts = _split(aligned)
-    facts = VoiceFacts.of(rate_hz=corpus.rate_hz, tokens=aligned.tokens, lexicon=aligned.lexicon)
+    facts = VoiceFacts.of(corpus, aligned)
     kept = keep_samples(samples, context.settings.runtime.samples, machine_room())
     train_data, valid_data = (KokoroClips(part, aligned.tokens, kept, rate_hz=corpus.rate_hz) for part in parts)
 
@@ -80,6 +80,14 @@ def train_kokoro(context: StageContext) -> StageResult:
     outcome = engine.fit()
     summary = {**_counts(aligned), **engine.best_figures}
     return StageResult(outcome, summary)
+
+
+def _aligned(context: StageContext, corpus: Corpus) -> AlignedCorpus:
+    """The clips with the alignments of their TextGrids, or, where there are none, with those of the stage before."""
+    textgrids = find_textgrids(find_recordings(context.workspace))
+    if textgrids:
+        return align(corpus, textgrids, should_stop=context.should_stop)
+    return read_own(corpus, context.workspace.training("align") / ALIGNMENTS)
 
 
 def _plan(context: StageContext, facts: VoiceFacts) -> Plan:

@@ -16,10 +16,13 @@ from torch import Tensor
 
 from synctalk.errors import InputError, TrainingError
 from synctalk.training.checkpoint import load_checkpoint
+from synctalk.voice.aligned import AlignedCorpus
+from synctalk.voice.corpus import Corpus
 from synctalk.voice.kokoro import KokoroModel, Text
 from synctalk.voice.kokoro_recipe import MODEL
 from synctalk.voice.lexicon import Lexicon
 from synctalk.voice.phones import PUNCTUATION, SILENCE, TokenSet
+from synctalk.voice.units import Units, sound_of, utter_text
 from synctalk.voice.vocoder import GriffinLim, Samples, Vocoder
 from synctalk.voice_settings import KokoroSettings
 
@@ -40,17 +43,27 @@ class VoiceFacts(msgspec.Struct, frozen=True, kw_only=True):
         rate_hz: Samples per second.
         extra_phones: As in `TokenSet`.
         lexicon: Phones of each word, separated by spaces.
+        units: What words consist of.
+        espeak: The voice of espeak that reads texts, when that is phonemes.
     """
 
     rate_hz: int
     extra_phones: tuple[str, ...]
     lexicon: dict[str, str]
+    units: Units = "phones"
+    espeak: str = ""
 
     @classmethod
-    def of(cls, *, rate_hz: int, tokens: TokenSet, lexicon: Lexicon) -> VoiceFacts:
+    def of(cls, corpus: Corpus, aligned: AlignedCorpus) -> VoiceFacts:
         """The facts of a voice that is being trained."""
-        words = {word: " ".join(phones) for word, phones in lexicon.words.items()}
-        return cls(rate_hz=rate_hz, extra_phones=tokens.extra, lexicon=words)
+        words = {word: " ".join(phones) for word, phones in aligned.lexicon.words.items()}
+        return cls(
+            rate_hz=corpus.rate_hz,
+            extra_phones=aligned.tokens.extra,
+            lexicon=words,
+            units=aligned.units,
+            espeak=corpus.espeak,
+        )
 
 
 @dataclass(frozen=True)
@@ -81,6 +94,7 @@ class KokoroVoice:
 
     def __init__(self, model: KokoroModel, facts: VoiceFacts, *, vocoder: Vocoder | None = None) -> None:
         self._model = model
+        self._facts = facts
         self._tokens = TokenSet(facts.extra_phones)
         self._lexicon = Lexicon({word: tuple(phones.split()) for word, phones in facts.lexicon.items()})
         self.rate_hz = facts.rate_hz
@@ -96,7 +110,21 @@ class KokoroVoice:
         Raises:
             InputError: There is no word in the text, one that cannot be spelled, or the pace is out of range.
         """
-        return self.speak_tokens(self._lexicon.tokens(text), pace=pace)
+        return self.speak_tokens(self._read(text), pace=pace)
+
+    def _read(self, text: str) -> list[str]:
+        """The tokens of a text."""
+        if self._facts.units == "phones":
+            return self._lexicon.tokens(text)
+        said = utter_text(text, self._facts.units, espeak=self._facts.espeak).tokens()
+        return [self._known(unit) for unit in said]
+
+    def _known(self, unit: str) -> str:
+        """A unit that was learned: this one, or the same without its stress or tone."""
+        for known in (unit, sound_of(unit)):
+            if known in self._tokens.ids:
+                return known
+        raise InputError(f"the voice never heard {unit!r}", hint="say it with other words, or record some with it")
 
     def speak_tokens(self, tokens: Sequence[str], *, pace: float = 1.0, most_frames: int | None = None) -> Speech:
         """Say phones, silences and punctuation, in evaluation mode whatever mode the model was in.

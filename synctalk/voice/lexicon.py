@@ -14,15 +14,15 @@ from dataclasses import dataclass
 
 from synctalk.errors import InputError
 from synctalk.log import get_logger
-from synctalk.voice.phones import SILENCE
 from synctalk.voice.reading import Reading
 from synctalk.voice.textgrid import SPOKEN_NOISE, TextGrid
+from synctalk.voice.utterance import Utterance
 
 _log = get_logger(__name__)
 
 # The longest group that fits is taken; each line is a kind of group. Letters after | have to follow and are not taken.
 _RULES = """
-tion=SH AH0 N|  sion=ZH AH0 N|  ture=CH ER0|  ough=AO1|  augh=AO1|  eigh=EY1|  igh=AY1|
+^e$=IY1|  tion=SH AH0 N|  sion=ZH AH0 N|  ture=CH ER0|  ough=AO1|  augh=AO1|  eigh=EY1|  igh=AY1|
 tch=CH|  dge=JH|  sch=S K|  ch=CH|  sh=SH|  th=TH|  ph=F|  wh=W|  ck=K|  ng=NG|  qu=K W|  kn=N|  wr=R|  gh=G|
 ee=IY1|  ea=IY1|  oo=UW1|  ou=AW1|  ow=OW1|  ai=EY1|  ay=EY1|  oa=OW1|  oi=OY1|  oy=OY1|  au=AO1|  aw=AO1|  ie=IY1|
 ew=Y UW1|  ue=UW1|  ar=AA1 R|  er=ER0|  ir=ER1|  or=AO1 R|  ur=ER1|
@@ -102,10 +102,8 @@ class Lexicon:
         spelled = {word: spell(word) for word in unheard}
         if unheard:
             _log.warning("not in the recordings, so pronounced by their spelling: %s", ", ".join(unheard))
-        tokens = [SILENCE, *reading.marks[0]]
-        for word, marks in zip(reading.words, reading.marks[1:], strict=True):
-            tokens += [*(self.words.get(word) or spelled[word]), *marks]
-        return tokens if reading.marks[-1] else [*tokens, SILENCE]
+        words = tuple(self.words.get(word) or spelled[word] for word in reading.words)
+        return Utterance(words, reading.marks).tokens()
 
 
 class Pronunciations:

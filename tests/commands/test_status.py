@@ -121,8 +121,8 @@ def test_an_unknown_dataset_is_refused(tmp_path, capsys) -> None:
     ("begun", "shown"),
     [
         (["prepare"], ["prepare", "vits", "export"]),
-        (["prepare", "kokoro"], ["prepare", "kokoro"]),
-        (["prepare", "kokoro", "vits"], ["prepare", "kokoro", "vits", "export"]),
+        (["prepare", "kokoro"], ["prepare", "align", "kokoro"]),
+        (["prepare", "kokoro", "vits"], ["prepare", "align", "kokoro", "vits", "export"]),
         (["prepare", "vits", "main"], ["prepare", "vits", "export", "main", "preprocess", "syncnet"]),
     ],
 )

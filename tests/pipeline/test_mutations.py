@@ -319,7 +319,7 @@ def after_setting(name: str, old: object, new: object) -> dict[str, str]:
     if name == "target_hours":  # decides how long a training runs, not what it is
         return {}
     return {
-        **{apart: {} for apart in ("runtime", "prepare", "vits", "kokoro", "feedback", "voice")},
+        **{apart: {} for apart in ("runtime", "prepare", "vits", "align", "kokoro", "feedback", "voice")},
         "": {"syncnet": reason, "main": f"{reason}; stage syncnet before it changed"},
         "preprocess": {"preprocess": reason, **ALL_AGAIN},
         "syncnet": {"syncnet": reason, "main": "run: stage syncnet before it changed"},
