@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from synctalk.voice.espeak import phonemes_of_one
+from synctalk.voice.espeak import phonemes_of_lately
 from synctalk.voice.spelling import IdMap
 
 
@@ -32,5 +33,9 @@ class Phonemes:
         """The phonemes of a text that have no id, sorted."""
         return sorted(set(self._phonemes(text)) - self.ids.ids.keys())
 
+    def read_ahead(self, texts: Sequence[str]) -> None:
+        """Ask espeak once for all of them: for each alone, it takes longer to start than to answer."""
+        phonemes_of_lately([text for text in texts if text.strip()], self.espeak)
+
     def _phonemes(self, text: str) -> str:
-        return phonemes_of_one(text, self.espeak) if text.strip() else ""
+        return phonemes_of_lately([text], self.espeak)[0] if text.strip() else ""

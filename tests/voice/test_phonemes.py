@@ -14,9 +14,10 @@ from synctalk.config import Settings
 from synctalk.errors import InputError, MissingPartError
 from synctalk.lines import PREPARE
 from synctalk.outcome import Outcome
+from synctalk.voice import espeak
 from synctalk.voice.alphabet import Alphabet
 from synctalk.voice.corpus import CLIPS, Clip, Corpus, open_corpus
-from synctalk.voice.espeak import phonemes_of, phonemes_of_one
+from synctalk.voice.espeak import phonemes_of
 from synctalk.voice.export import ExportOrder, export_voice
 from synctalk.voice.listing import Row
 from synctalk.voice.onnx_voice import open_onnx_voice
@@ -30,7 +31,7 @@ from synctalk.voice.vits_data import VitsClips
 from synctalk.voice.vits_start import start_vits
 from synctalk.voice.voicemodel import VoiceFacts
 from synctalk.voice_settings import PrepareSettings, VitsSettings
-from tests.voice.conftest import pretend_espeak
+from tests.voice.conftest import facts_of, pretend_espeak, quiet_model
 
 MISSING = "raise ImportError"
 HELLO = "həlˈoʊ, wˈɜːld."
@@ -56,9 +57,24 @@ def test_training_clips_are_spelled_without_asking_espeak(tmp_path: Path, monkey
 def test_a_voice_spells_what_it_has_learned_and_names_the_rest(monkeypatch) -> None:
     facts = VoiceFacts(22_050, espeak="en-us", phonemes=LEARNED)
     spelling = facts.spelling
-    monkeypatch.setattr("synctalk.voice.phonemes.phonemes_of_one", lambda _text, _voice: HELLO + "ʲ$_")
+    monkeypatch.setattr("synctalk.voice.phonemes.phonemes_of_lately", lambda texts, _: [HELLO + "ʲ$_"] * len(texts))
     assert spelling.encode("Hello, world.") == Alphabet().spell(HELLO)
     assert spelling.unknown("Hello, world.") == ["ʲ"]
+
+
+def test_a_reading_asks_espeak_once(monkeypatch) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(espeak, "_LATELY", espeak._Memory(room=2))
+    monkeypatch.setattr(espeak, "phonemes_of", lambda texts, _voice: asked.append(texts) or [HELLO] * len(texts))
+    facts = facts_of(sampling_rate=22_050)
+    facts = msgspec.structs.replace(facts, espeak="en-us", phonemes=LEARNED)
+    voice = Voice.of_model(facts, quiet_model(facts))
+    text = " ".join(f"This is sentence {number}." for number in range(20))
+    for _ in range(2):
+        assert len(list(voice.speak(text, Delivery(seed=0)))) == 20
+    assert [len(texts) for texts in asked] == [21]
+    assert len(list(voice.speak("Another one.", Delivery(seed=0)))) == 1
+    assert asked[1:] == [["Another one."]]
 
 
 def test_nothing_to_say_asks_nobody(tmp_path: Path, monkeypatch) -> None:
@@ -148,7 +164,7 @@ def test_rows_are_asked_for_by_the_hundred_and_stay_in_order() -> None:
     rows = [Row(str(n), "anna", f"number {n}", Path("x"), n, "m") for n in range(1003)]
     screened = screen_phonemes(rows, "en-us", lambda: False)
     assert [row.name for row, problem in screened if problem is None] == [row.name for row in rows]
-    assert screened[1002][0].phonemes == phonemes_of_one("number 1002", "en-us")
+    assert screened[1002][0].phonemes == phonemes_of(["number 1002"], "en-us")[0]
 
 
 @pytest.mark.usefixtures("real_espeak")
