@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from synctalk.voice.alphabet import Alphabet
 from synctalk.voice.espeak import phonemes_of_lately
 from synctalk.voice.spelling import IdMap
 
@@ -16,10 +17,12 @@ class Phonemes:
     Attributes:
         ids: Of each phoneme.
         espeak: The voice of espeak that reads the letters, for example `en-us`.
+        alphabet: The ids with which it is trained, also of phonemes that it has not learned yet.
     """
 
     ids: IdMap
     espeak: str
+    alphabet: Alphabet = field(default_factory=Alphabet)
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text; phonemes without an id are left out.
