@@ -249,4 +249,4 @@ def test_the_command_takes_the_face_of_a_dataset_with_both(workspace, capsys) ->
 def test_before_any_training_the_command_for_the_voice_is_told(tmp_path, capsys) -> None:
     prepare(Workspace(tmp_path, "anna"))
     assert main(["evaluate", "anna", "--root", str(tmp_path)]) == ExitCode.BAD_INPUT
-    assert "synctalk run anna --line voice" in capsys.readouterr().err
+    assert f"synctalk run --root {tmp_path} anna --line voice" in capsys.readouterr().err
