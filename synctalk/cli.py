@@ -10,13 +10,14 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from synctalk import __version__
+from synctalk.commands.root_option import default_root, with_root
 from synctalk.errors import ExitCode, StoppedError, SynctalkError
 from synctalk.log import get_logger, start_console
-
-ROOT_VARIABLE = "SYNCTALK_ROOT"
+from synctalk.workspace import ROOT_VARIABLE
 
 _MODULE_OF = {
     "demo": "demo", "check": "check", "run": "run", "explain": "run", "status": "status", "stop": "stop",
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if argv is None else argv
     args = build_parser(*words[:1]).parse_args(words)
-    start_console(debug=args.debug)
+    start_console(debug=args.debug, wording=partial(with_root, root=args.root))
     try:
         return int(args.execute(args))
     except SynctalkError as error:
@@ -87,7 +88,7 @@ def _shared_options() -> argparse.ArgumentParser:
     shared.add_argument(
         "--root",
         type=Path,
-        default=Path(os.environ.get(ROOT_VARIABLE, ".")),
+        default=default_root(),
         help=f"the folder that holds dataset/ and checkpoint/ (default: ${ROOT_VARIABLE} or the current folder)",
     )
     shared.add_argument("--debug", action="store_true", help="show module names and full tracebacks")

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT_LOGGER = "synctalk"
@@ -20,14 +20,20 @@ def get_logger(name: str) -> logging.Logger:
     return logging.getLogger(name)
 
 
-def start_console(*, debug: bool = False) -> None:
-    """Send the program's messages to standard error: plain sentences, or with module names when debugging."""
+def start_console(*, debug: bool = False, wording: Callable[[str], str] = str) -> None:
+    """Send the program's messages to standard error: plain sentences, or with module names when debugging.
+
+    Args:
+        debug: Show everything.
+        wording: What a message becomes before it is shown.
+    """
     logger = logging.getLogger(ROOT_LOGGER)
     logger.setLevel(logging.DEBUG)
     if not any(isinstance(handler, _Console) for handler in logger.handlers):
         logger.addHandler(_Console())
     for handler in logger.handlers:
         if isinstance(handler, _Console):
+            handler.wording = wording
             handler.setLevel(logging.DEBUG if debug else logging.INFO)
             handler.setFormatter(logging.Formatter("%(name)s: %(message)s" if debug else "%(message)s"))
 
@@ -75,8 +81,10 @@ class _Console(logging.Handler):
     A terminal that was closed, or a pipe that nobody reads any more, must not end a training of hours.
     """
 
+    wording: Callable[[str], str] = str
+
     def emit(self, record: logging.LogRecord) -> None:
-        text = self.format(record)
+        text = self.wording(self.format(record))
         tqdm_module = sys.modules.get("tqdm")
         with contextlib.suppress(OSError, ValueError):
             if tqdm_module is not None:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from synctalk.errors import InputError
 
+ROOT_VARIABLE = "SYNCTALK_ROOT"
+"""Environment variable with the folder that holds dataset/ and checkpoint/, for commands without `--root`."""
+
 _FORBIDDEN = set('/\\:*?"<>|')
 _LONGEST_NAME_BYTES = 120
 

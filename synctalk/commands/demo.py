@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synctalk.commands.order import run_order
+from synctalk.commands.root_option import with_root
 from synctalk.config import load_settings, parse_overrides
 from synctalk.errors import ExitCode
 from synctalk.lines import FACE
@@ -88,4 +89,5 @@ def _conclude(workspace: Workspace, video: Path, figures: DemoFigures, *, second
         f"mouth:   opening follows the new sound with correlation {figures.correlation:.2f}, "
         f"with shuffled sound {figures.shuffled_correlation:.2f}"
     )
-    print("your turn: synctalk run NAME --video FILE, then synctalk render NAME --audio SPEECH")
+    turn = "your turn: synctalk run NAME --video FILE, then synctalk render NAME --audio SPEECH"
+    print(with_root(turn, workspace.root))

@@ -11,6 +11,7 @@ import socket
 import webbrowser
 from typing import TYPE_CHECKING, Any
 
+from synctalk.commands.root_option import with_root
 from synctalk.errors import ExitCode, InputError, MissingPartError
 from synctalk.log import get_logger
 
@@ -56,7 +57,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
         with contextlib.suppress(KeyboardInterrupt):  # the signal that ended it, raised again by the library
             server.run(sockets=[listener])
-    print("stopped; runs that were started go on: synctalk status")
+    print(with_root("stopped; runs that were started go on: synctalk status", args.root))
     return ExitCode.DONE
 
 

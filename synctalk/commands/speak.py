@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from synctalk.commands.speech import PIPE, add_speech_options, open_voice, speak
+from synctalk.commands.speech import PIPE, add_speech_options, describe_model, open_voice, speak
 from synctalk.errors import ExitCode
 from synctalk.log import get_logger
 from synctalk.pipeline.interruption import StopFlag, stopping_on_signals
@@ -38,7 +38,8 @@ def execute(args: argparse.Namespace) -> ExitCode:
     if args.out != PIPE:
         check_sound_path(out)
     voice = open_voice(args.name, root=args.root, checkpoint=args.checkpoint, vocoder=args.vocoder)
-    said = provenance(Path(args.name).stem)
+    model = describe_model(args.name, root=args.root, checkpoint=args.checkpoint)
+    said = provenance(Path(args.name).stem, model=model)
     stop = StopFlag()
     with stopping_on_signals(stop):
         sentences = speak(voice, args, stop)

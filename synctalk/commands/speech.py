@@ -56,6 +56,25 @@ def open_voice(name: str, *, root: Path, checkpoint: str = "best", vocoder: Path
     return open_trained_voice(workspace, checkpoint)
 
 
+def describe_model(name: str, *, root: Path, checkpoint: str = "best") -> str:
+    """Which network of a voice speaks, for what it says about itself: `versions/version_0001.pth, epoch 20`.
+
+    Empty for an exported voice: the file is the network.
+
+    Raises:
+        InputError, TrainingError: There is none, or it is damaged.
+    """
+    if name.endswith(".onnx"):
+        return ""
+    from synctalk.training.checkpoint import read_facts  # noqa: PLC0415 - loads torch
+    from synctalk.voice.trained import find_voice_checkpoint  # noqa: PLC0415 - the same
+
+    workspace = Workspace(root, name)
+    stage = "kokoro" if _speaks_by_spectrogram(workspace) else "vits"
+    path = find_voice_checkpoint(workspace, checkpoint, stage=stage)
+    return f"{path.parent.name}/{path.name}, epoch {read_facts(path).epoch}"
+
+
 def _speaks_by_spectrogram(workspace: Workspace) -> bool:
     """Whether the only voice of a dataset is one of the line kokoro."""
     has_vits, has_kokoro = ((workspace.training(stage) / "best.pth").is_file() for stage in ("vits", "kokoro"))

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from synctalk.catalogue import find_datasets, guess_line
+from synctalk.commands.root_option import with_root
 from synctalk.errors import ExitCode, InputError
 from synctalk.holder import Holder
 from synctalk.lines import LINES
@@ -50,7 +51,8 @@ def execute(args: argparse.Namespace) -> ExitCode:
         print(msgspec.json.encode(statuses).decode())
         return ExitCode.DONE
     if not statuses:
-        print(f"no datasets under {args.root / 'dataset'}; start with: synctalk run NAME --video FILE")
+        start = f"no datasets under {args.root / 'dataset'}; start with: synctalk run NAME --video FILE"
+        print(with_root(start, args.root))
     for status in statuses:
         print("\n".join(_describe(status)))
     return ExitCode.DONE

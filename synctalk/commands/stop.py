@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import time
 from typing import Any
 
+from synctalk.commands.root_option import with_root
 from synctalk.commands.status import read_status
 from synctalk.errors import ExitCode, LockError
 from synctalk.lock import find_live_holder
@@ -38,7 +40,8 @@ def execute(args: argparse.Namespace) -> ExitCode:
     deadline = time.monotonic() + args.wait
     while time.monotonic() < deadline:
         if find_live_holder(workspace.lock_file) != holder:
-            print(f"{workspace.name} is stopped; continue with: synctalk run {workspace.name}")
+            again = f"synctalk run {shlex.quote(workspace.name)}"
+            print(with_root(f"{workspace.name} is stopped; continue with: {again}", args.root))
             return ExitCode.DONE
         time.sleep(_POLL_S)
     raise LockError(

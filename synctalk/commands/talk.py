@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from synctalk.commands.render import find_checkpoint
-from synctalk.commands.speech import add_speech_options, open_voice, speak
+from synctalk.commands.speech import add_speech_options, describe_model, open_voice, speak
 from synctalk.errors import ExitCode, InputError
 from synctalk.files import make_folder
 from synctalk.log import get_logger
@@ -43,17 +43,20 @@ def execute(args: argparse.Namespace) -> ExitCode:
     if out.suffix.lower() != ".mp4":
         raise InputError(f"{out} is not the name of a video", hint="--out VIDEO.mp4")
     checkpoint = find_checkpoint(face, None)
-    voice = open_voice(args.voice or args.face, root=args.root, vocoder=args.vocoder)
+    name = args.voice or args.face
+    voice = open_voice(name, root=args.root, vocoder=args.vocoder)
+    model = describe_model(name, root=args.root)
     from synctalk.face.render import RenderOptions, render_dataset  # noqa: PLC0415 - loads torch
     from synctalk.media.sound_writer import write_sound  # noqa: PLC0415 - loads numpy
     from synctalk.voice.provenance import provenance  # noqa: PLC0415 - the same
 
     make_folder(out.parent)
-    options = RenderOptions(checkpoint=checkpoint, device=args.device, has_mark=args.mark)
+    speaker = ", ".join(filter(None, (Path(name).stem, model)))
+    options = RenderOptions(checkpoint=checkpoint, device=args.device, has_mark=args.mark, voice=speaker)
     stop = StopFlag()
     with stopping_on_signals(stop), tempfile.TemporaryDirectory(prefix="synctalk-") as folder:
         speech = Path(folder) / "speech.wav"
-        said = provenance(Path(args.voice or args.face).stem)
+        said = provenance(Path(name).stem, model=model)
         count = write_sound(speech, speak(voice, args, stop), rate_hz=voice.rate_hz, metadata=said)
         _log.info("%.2f s of speech", count / voice.rate_hz)
         result = render_dataset(face, speech, out, options=options, should_stop=stop.is_raised)

@@ -21,6 +21,7 @@ from synctalk.errors import StageError
 from synctalk.holder import Holder, read_boot_id, read_pid_space
 from synctalk.process import read_start_token
 from synctalk.state import utc_now
+from synctalk.workspace import ROOT_VARIABLE
 
 REQUEST_VARIABLE = "SYNCTALK_REQUEST"
 PROGRAM = (sys.executable, "-m", "synctalk")
@@ -67,7 +68,10 @@ class Launcher:
         try:
             child = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=self._root,
-                env={**inherited, "PYTHONUNBUFFERED": "1", **environment, REQUEST_VARIABLE: request.id},
+                env={
+                    **inherited, "PYTHONUNBUFFERED": "1", **environment, REQUEST_VARIABLE: request.id,
+                    ROOT_VARIABLE: str(self._root),  # what it tells people to type next need not name it
+                },
             )  # fmt: skip
         except OSError as error:
             raise StageError(f"the system cannot start a process: {error.strerror}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import msgspec
 from synctalk.dashboard.problems import RefusedError
 from synctalk.dashboard.requests import RunOptions
 from synctalk.errors import StageError
-from synctalk.workspace import Workspace
+from synctalk.workspace import ROOT_VARIABLE, Workspace
 
 _LONGEST_S = 60
 _AT_ONCE = threading.BoundedSemaphore(2)
@@ -43,7 +44,7 @@ def explain(workspace: Workspace, options: RunOptions, *, program: Sequence[str]
         with _AT_ONCE:
             told = subprocess.run(
                 [*program, "explain", *words], stdin=subprocess.DEVNULL, capture_output=True, timeout=_LONGEST_S,
-                cwd=workspace.root, check=False,
+                cwd=workspace.root, check=False, env={**os.environ, ROOT_VARIABLE: str(workspace.root)},
             )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise StageError(

@@ -34,6 +34,7 @@ def provenance(
     source: Path,
     sound: Path | None = None,
     model: str = "",
+    voice: str = "",
     should_stop: Callable[[], bool] = never,
 ) -> dict[str, str]:
     """The metadata of a rendered video.
@@ -43,6 +44,7 @@ def provenance(
         source: The video of that person; its content hash is recorded.
         sound: What is said; its content hash is recorded.
         model: Which checkpoint drew the mouth.
+        voice: Which voice said the sound, and which version of it; empty for a recording.
         should_stop: Asked while the files are read.
 
     Raises:
@@ -56,9 +58,11 @@ def provenance(
         "source_xxh3": content_hash(source, should_stop=should_stop),
         "sound_xxh3": content_hash(sound) if sound else "",
         "model": model,
+        "voice": voice,
         "made": made,
     }
-    sentence = f"{STATEMENT} Made with synctalk {__version__} from the dataset {dataset!r} on {made}."
+    said = f" with the voice {voice}" if voice else ""
+    sentence = f"{STATEMENT} Made with synctalk {__version__} from the dataset {dataset!r}{said} on {made}."
     own = {_PREFIX + name: value for name, value in facts.items() if value}
     return {"title": dataset, "comment": sentence, "synopsis": sentence, "date": made, **own}
 

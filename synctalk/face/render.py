@@ -59,6 +59,7 @@ class RenderOptions:
         returns: Whether the video ends on the frame it began with.
         rests_in_silence: Whether the mouth rests where nobody speaks.
         has_mark: Whether a visible note says that the video is synthetic.
+        voice: Which voice says the sound, when it is no recording; the video tells it.
         preset: Of the H.264 encoder.
         crf: Quality of the H.264 encoder; smaller is better.
     """
@@ -72,6 +73,7 @@ class RenderOptions:
     returns: bool = False
     rests_in_silence: bool = True
     has_mark: bool = False
+    voice: str = ""
     preset: str = "slow"
     crf: int = 18
 
@@ -204,7 +206,9 @@ class Renderer:
             height=footage.reader.height,
             fps=FPS,
             audio=audio,
-            metadata=provenance(dataset=footage.name, source=footage.path, sound=audio, model=self._model),
+            metadata=provenance(
+                dataset=footage.name, source=footage.path, sound=audio, model=self._model, voice=options.voice
+            ),
             preset=options.preset,
             crf=options.crf,
         )

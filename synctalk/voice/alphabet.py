@@ -43,8 +43,15 @@ def plain(text: str) -> str:
     return " ".join(simple.split())
 
 
+class Letters:
+    """A spelling that looks at each letter by itself."""
+
+    def read_ahead(self, texts: Sequence[str]) -> None:
+        """There is nothing to find out before."""
+
+
 @dataclass(frozen=True)
-class Alphabet:
+class Alphabet(Letters):
     """The signs of one voice.
 
     Attributes:

@@ -14,9 +14,9 @@ import json
 import re
 import subprocess
 import sys
+import threading
 import unicodedata
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -65,14 +65,42 @@ def phonemes_of(texts: Sequence[str], voice: str) -> list[str]:
     return [_write(text, clauses) for text, clauses in zip(simple, answer, strict=True)]
 
 
-@lru_cache(maxsize=1024)
-def phonemes_of_one(text: str, voice: str) -> str:
-    """The phonemes of a text; asked once for each.
+def phonemes_of_lately(texts: Sequence[str], voice: str) -> list[str]:
+    """The phonemes of each text; one question for all that were not asked for lately.
 
     Raises:
         MissingPartError, InputError, StageError: As `check_espeak`.
     """
-    return phonemes_of([text], voice)[0]
+    return _LATELY.answer(list(texts), voice)
+
+
+class _Memory:
+    """The last answers: all of the last question, and as many before it as there is room for."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._lock = threading.Lock()
+        self._answers: dict[tuple[str, str], str] = {}
+
+    def answer(self, texts: Sequence[str], voice: str) -> list[str]:
+        with self._lock:
+            known = dict(self._answers)
+        unknown = [text for text in dict.fromkeys(texts) if (text, voice) not in known]
+        if unknown:
+            said = phonemes_of(unknown, voice)
+            asked = {(text, voice): phonemes for text, phonemes in zip(unknown, said, strict=True)}
+            known |= asked
+            self._keep(asked)
+        return [known[text, voice] for text in texts]
+
+    def _keep(self, asked: Mapping[tuple[str, str], str]) -> None:
+        with self._lock:
+            room = max(0, self._room - len(asked))
+            before = list(self._answers.items())[-room:] if room else []
+            self._answers = {**dict(before), **asked}
+
+
+_LATELY = _Memory(room=1024)
 
 
 def _encodable(text: str) -> str:

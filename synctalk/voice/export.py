@@ -75,11 +75,6 @@ def export_voice(voice: TrainedVoice, folder: Path, order: ExportOrder) -> list[
         StorageError: The disk refused.
     """
     name = _full_name(voice, order)
-    if order.format == "hf" and voice.facts.espeak:
-        raise InputError(
-            "a voice that reads phonemes cannot be written in the Hugging Face layout: its tokenizer makes other ones",
-            hint="export it for Piper: --format piper",
-        )
     files.make_folder(folder)
     files.sweep_leftovers(folder)
     _check_place(folder / name, order.format)

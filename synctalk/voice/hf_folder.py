@@ -3,6 +3,10 @@
 `config.json`, `model.safetensors`, `vocab.json`, `tokenizer_config.json` and `special_tokens_map.json`. `VitsModel` and
 `VitsTokenizer` open what is written here. The tokenizer knows no begin and no end, so they are given with the text:
 `tokenizer("^" + text + "$")`, the text as `synctalk.voice.alphabet.plain` gives it, yields the very ids of `Alphabet`.
+
+Of a voice that reads phonemes the tokenizer gets phonemes, as Piper writes them, in place of the text: its own switch
+`phonemize` stands for another program with other phonemes, and is off. What has to be known beyond that, transformers
+carries along unread in `tokenizer_config.json`, under `phonemes` (a `_Read`).
 """
 
 from __future__ import annotations
@@ -45,7 +49,20 @@ model, tokenizer = VitsModel.from_pretrained("."), VitsTokenizer.from_pretrained
 """
 _MARKED_CALL = """# Small letters, decomposed (NFD), plain quotes and dashes, between begin and end marks:
 waveform = model(**tokenizer("^" + "hello there." + "$", return_tensors="pt")).waveform"""
+_PHONEMES_CALL = """# Phonemes of espeak-ng ({espeak}), decomposed (NFD), between begin and end marks:
+waveform = model(**tokenizer("^" + "həlˈoʊ." + "$", return_tensors="pt")).waveform"""
 _PLAIN_CALL = 'waveform = model(**tokenizer("hello there", return_tensors="pt")).waveform'
+
+
+_READ = "phonemes"
+
+
+class _Read(msgspec.Struct, frozen=True):
+    """Of a voice that reads phonemes, in its `tokenizer_config.json`: as the same attributes of `VoiceFacts`."""
+
+    espeak: str
+    learned: tuple[str, ...]
+    extra_signs: tuple[str, ...] = ()
 
 
 def write_hf_folder(folder: Path, facts: VoiceFacts, model: VitsModel, *, name: str) -> None:
@@ -56,6 +73,7 @@ def write_hf_folder(folder: Path, facts: VoiceFacts, model: VitsModel, *, name: 
     """
     state = {key: value.contiguous() for key, value in plain_state(model).items()}
     special = {} if facts.vocabulary else {"pad_token": PAD, "bos_token": BOS, "eos_token": EOS, "unk_token": PAD}
+    read = {_READ: _Read(facts.espeak, facts.phonemes, facts.extra_signs)} if facts.espeak else {}
     tokenizer = {
         "tokenizer_class": "VitsTokenizer",
         "add_blank": True,
@@ -64,24 +82,38 @@ def write_hf_folder(folder: Path, facts: VoiceFacts, model: VitsModel, *, name: 
         "is_uroman": False,
         "language": facts.language,
         **special,
+        **read,
     }
     card = _MODEL_CARD.format(
         name=name,
         statement=STATEMENT,
         language=facts.language,
         rate_hz=facts.rate_hz,
-        call=_PLAIN_CALL if facts.vocabulary else _MARKED_CALL,
+        call=_call_of(facts),
     )
     config = {**model.config.to_dict(), "architectures": ["VitsModel"], "sampling_rate": facts.rate_hz}
     if len(facts.speakers) > 1:
         config["id2label"] = {str(number): who for number, who in enumerate(facts.speakers)}
         config["label2id"] = {who: number for number, who in enumerate(facts.speakers)}
     files.write_bytes(folder / WEIGHTS, safetensors.torch.save(state, metadata={"format": "pt"}))
-    files.write_json(folder / VOCABULARY, facts.vocabulary or dict(Alphabet(facts.extra_signs).ids))
+    files.write_json(folder / VOCABULARY, _vocabulary_of(facts))
     files.write_json(folder / TOKENIZER, tokenizer)
     files.write_json(folder / SPECIAL, special)
     files.write_bytes(folder / "README.md", card.encode())
     files.write_json(folder / CONFIG, config)
+
+
+def _call_of(facts: VoiceFacts) -> str:
+    if facts.espeak:
+        return _PHONEMES_CALL.format(espeak=facts.espeak)
+    return _PLAIN_CALL if facts.vocabulary else _MARKED_CALL
+
+
+def _vocabulary_of(facts: VoiceFacts) -> dict[str, int]:
+    """The id of each sign that the voice has learned."""
+    if facts.espeak:
+        return {sign: number for sign, (number,) in facts.phoneme_ids.items()}
+    return facts.vocabulary or dict(Alphabet(facts.extra_signs).ids)
 
 
 def read_hf_folder(folder: Path) -> tuple[VoiceFacts, dict[str, Tensor], dict[str, int]]:
@@ -98,10 +130,25 @@ def read_hf_folder(folder: Path) -> tuple[VoiceFacts, dict[str, Tensor], dict[st
         vocabulary = msgspec.json.decode((folder / VOCABULARY).read_bytes(), type=dict[str, int])
         tokenizer = msgspec.json.decode((folder / TOKENIZER).read_bytes(), type=dict[str, Any])
         state = safetensors.torch.load_file(folder / WEIGHTS)
+        read = msgspec.convert(tokenizer[_READ], _Read) if _READ in tokenizer else None
     _check_text(folder, tokenizer)
     if config.get("model_type") != "vits":
         raise InputError(f"{folder} holds a {config.get('model_type')} model, not a VITS voice", hint="give another")
-    return _facts(config, tokenizer, vocabulary), _renamed(state), vocabulary
+    facts = _facts(config, tokenizer, vocabulary)
+    return _reading(folder, facts, read, vocabulary) if read else facts, _renamed(state), vocabulary
+
+
+def _reading(folder: Path, facts: VoiceFacts, read: _Read, vocabulary: Mapping[str, int]) -> VoiceFacts:
+    """The facts of a voice that reads phonemes."""
+    told = msgspec.structs.replace(
+        facts, vocabulary={}, espeak=read.espeak, phonemes=read.learned, extra_signs=read.extra_signs
+    )
+    if _vocabulary_of(told) != vocabulary:
+        raise InputError(
+            f"the voice in {folder} cannot be read: its {VOCABULARY} has other phonemes than its {TOKENIZER}",
+            hint="download or export it again",
+        )
+    return told
 
 
 def _facts(config: dict[str, Any], tokenizer: Mapping[str, Any], vocabulary: dict[str, int]) -> VoiceFacts:

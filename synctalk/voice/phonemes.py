@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from synctalk.voice.espeak import phonemes_of_one
+from synctalk.voice.alphabet import Alphabet
+from synctalk.voice.espeak import phonemes_of_lately
 from synctalk.voice.spelling import IdMap
 
 
@@ -15,10 +17,12 @@ class Phonemes:
     Attributes:
         ids: Of each phoneme.
         espeak: The voice of espeak that reads the letters, for example `en-us`.
+        alphabet: The ids with which it is trained, also of phonemes that it has not learned yet.
     """
 
     ids: IdMap
     espeak: str
+    alphabet: Alphabet = field(default_factory=Alphabet)
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text; phonemes without an id are left out.
@@ -32,5 +36,9 @@ class Phonemes:
         """The phonemes of a text that have no id, sorted."""
         return sorted(set(self._phonemes(text)) - self.ids.ids.keys())
 
+    def read_ahead(self, texts: Sequence[str]) -> None:
+        """Ask espeak once for all of them: for each alone, it takes longer to start than to answer."""
+        phonemes_of_lately([text for text in texts if text.strip()], self.espeak)
+
     def _phonemes(self, text: str) -> str:
-        return phonemes_of_one(text, self.espeak) if text.strip() else ""
+        return phonemes_of_lately([text], self.espeak)[0] if text.strip() else ""

@@ -17,6 +17,7 @@ import soxr
 from synctalk.errors import InputError
 from synctalk.media.audio import Samples
 from synctalk.voice.soundcheck import to_int16
+from synctalk.voice.soundness import SILENCE_RMS
 
 _LIBRARY = "pocketsphinx"
 _RATE_HZ = 16_000
@@ -58,6 +59,8 @@ def open_recogniser(*, rate_hz: int) -> Recogniser:
     margin = np.zeros(round(_MARGIN_S * _RATE_HZ), np.float32)
 
     def recognise(samples: Samples) -> str:
+        if float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) < SILENCE_RMS:
+            return ""  # it hears words even where every sample is zero
         sound = np.concatenate([margin, soxr.resample(samples, rate_hz, _RATE_HZ), margin])
         decoder.reinit_feat()  # forgets the loudness of what it heard before
         decoder.start_utt()

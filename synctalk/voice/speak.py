@@ -179,10 +179,11 @@ class Voice:
         """The ids of each sentence that has something to say."""
         if not text.strip():
             raise InputError("there is nothing to say", hint="give a text: --text 'Hello there.' or --file text.txt")
+        sentences = [sentence for sentence in split_sentences(text) if _is_speech(sentence)]
+        self._spelling.read_ahead([text, *sentences])
         unknown = self._spelling.unknown(text)
         nothing = len(self._spelling.encode(""))
-        spelled = [self._spelling.encode(sentence) for sentence in split_sentences(text) if _is_speech(sentence)]
-        spelled = [ids for ids in spelled if len(ids) > nothing]
+        spelled = [ids for ids in map(self._spelling.encode, sentences) if len(ids) > nothing]
         if not spelled:
             raise InputError(
                 "the text holds nothing that this voice can say",

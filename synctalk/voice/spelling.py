@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from synctalk.voice.alphabet import BOS, EOS, PAD
+from synctalk.voice.alphabet import BOS, EOS, PAD, Letters
 
 _BLANK = 0
 _MARKS = frozenset({PAD, BOS, EOS})
@@ -30,6 +30,10 @@ class Spelling(Protocol):
         """The signs of a text that have no id, sorted."""
         ...
 
+    def read_ahead(self, texts: Sequence[str]) -> None:
+        """These texts will be asked for next; whatever is found out faster for all of them is found out now."""
+        ...
+
 
 def unsayable(text: str, spelling: Spelling) -> list[str]:
     """The signs of a text that stand for sound (letters, marks, digits, symbols) and have no id, sorted."""
@@ -41,7 +45,7 @@ def _is_said(sign: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class Vocabulary(Letters):
     """The signs of a voice in the Hugging Face layout: id 0 before, between and after them, no begin, no end.
 
     As transformers' `VitsTokenizer` without phonemes: capital letters stay where the vocabulary has them.
@@ -78,7 +82,7 @@ class Vocabulary:
 
 
 @dataclass(frozen=True)
-class IdMap:
+class IdMap(Letters):
     """The signs of a finished Piper voice.
 
     Attributes:

@@ -13,6 +13,7 @@ from torch import Tensor
 from synctalk.training.recipe import Batch
 from synctalk.voice.corpus import Clip, Corpus
 from synctalk.voice.mel import HOP
+from synctalk.voice.phonemes import Phonemes
 from synctalk.voice.samples import as_float
 from synctalk.voice.spelling import Spelling
 
@@ -38,7 +39,7 @@ class VitsClips:
     Args:
         corpus: What was prepared.
         samples: Of all its clips `[N]`, as `keep_samples` gives them.
-        spelling: From text to ids, for clips without phonemes; that of the corpus when not given.
+        spelling: From text, or from phonemes, to ids; that of the corpus when not given.
         is_held_out: Which half.
     """
 
@@ -46,7 +47,7 @@ class VitsClips:
         self, corpus: Corpus, samples: NDArray[Any], spelling: Spelling | None = None, *, is_held_out: bool
     ) -> None:
         self._clips = list(corpus.chosen(is_held_out=is_held_out))
-        self._alphabet = corpus.alphabet
+        self._alphabet = spelling.alphabet if isinstance(spelling, Phonemes) else corpus.alphabet
         self._spelling = spelling or corpus.alphabet
         self._samples = samples
 

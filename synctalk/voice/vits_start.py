@@ -77,6 +77,8 @@ def leave_out_unspellable(corpus: Corpus, spelling: Spelling) -> Corpus:
     Raises:
         InputError: No clip to learn from is left.
     """
+    if corpus.espeak:  # every phoneme has an id
+        return corpus
     unknown = {clip: unsayable(clip.text, spelling) for clip in corpus.clips}
     left_out = [clip for clip in corpus.clips if unknown[clip]]
     if not left_out:
@@ -139,11 +141,13 @@ def _go_on(folder: Path, settings: VitsSettings, corpus: Corpus) -> Start:
 
 
 def _check_sound(folder: Path, voice: VoiceFacts, corpus: Corpus) -> None:
-    """Refuse a voice whose samples, frames or letters are not those of the recordings."""
-    if corpus.espeak:
+    """Refuse a voice whose samples, frames or script are not those of the recordings."""
+    if bool(corpus.espeak) != bool(voice.espeak):
+        reads, prepared = ("phonemes", "letters") if voice.espeak else ("letters", "phonemes")
+        setting = "phonemes" if voice.espeak else "characters"
         raise InputError(
-            f"the voice in {folder} reads letters, the recordings are prepared as phonemes",
-            hint=f"prepare them as letters: --set prepare.text=characters, {_WITHOUT}",
+            f"the voice in {folder} reads {reads}, the recordings are prepared as {prepared}",
+            hint=f"prepare them as {reads}: --set prepare.text={setting}, {_WITHOUT}",
         )
     if voice.rate_hz != corpus.rate_hz:
         again = f"prepare the recordings for it: --set prepare.rate_hz={voice.rate_hz}"
@@ -163,11 +167,14 @@ def _check_sound(folder: Path, voice: VoiceFacts, corpus: Corpus) -> None:
 
 
 def _with_signs(voice: VoiceFacts, corpus: Corpus) -> VoiceFacts:
-    """The facts with the letters of the recordings, where the voice has ids to spare for them."""
+    """The facts with the letters, or phonemes, of the recordings, where the voice has ids to spare for them."""
     if voice.vocabulary or voice.config.get("vocab_size") != SYMBOLS:
         return voice
     new = [sign for sign in corpus.extra_signs if sign not in voice.extra_signs]
-    return msgspec.structs.replace(voice, extra_signs=(*voice.extra_signs, *new))
+    phonemes = tuple(sorted({*voice.phonemes, *corpus.phonemes}))
+    return msgspec.structs.replace(
+        voice, extra_signs=(*voice.extra_signs, *new), espeak=corpus.espeak, phonemes=phonemes
+    )
 
 
 def _with_speakers(

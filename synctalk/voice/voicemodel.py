@@ -55,7 +55,7 @@ class VoiceFacts(msgspec.Struct, frozen=True):
     def spelling(self) -> Spelling:
         """How a text becomes the ids that the network has learned."""
         if self.espeak:
-            return Phonemes(IdMap(self.phoneme_ids), self.espeak)
+            return Phonemes(IdMap(self.phoneme_ids), self.espeak, Alphabet(self.extra_signs))
         return Vocabulary(self.vocabulary) if self.vocabulary else Alphabet(self.extra_signs)
 
     @property

@@ -104,7 +104,7 @@ def test_a_run_on_another_host_is_shown_and_not_signalled(workspace, capsys) -> 
         assert main(["status", "anna", "--root", str(workspace.root)]) == 0
         assert f"running as process {stranger.pid} on gpu1" in capsys.readouterr().out
         assert main(["stop", "anna", "--root", str(workspace.root)]) == 3
-        assert "on gpu1: synctalk stop anna" in capsys.readouterr().err
+        assert f"on gpu1: synctalk stop --root {workspace.root} anna" in capsys.readouterr().err
         time.sleep(0.1)
         assert stranger.poll() is None
     finally:

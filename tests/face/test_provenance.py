@@ -13,7 +13,8 @@ def test_survives_the_way_into_a_file_and_back(tmp_path) -> None:
     source = tmp_path / "source.bin"
     source.write_bytes(b"frames")
     path = tmp_path / "out.mp4"
-    metadata = provenance(dataset="анна 1", source=source, model="main/epoch_0007")
+    voice = "бен, versions/version_0001.pth, epoch 20"
+    metadata = provenance(dataset="анна 1", source=source, model="main/epoch_0007", voice=voice)
     with VideoWriter(path, width=32, height=32, metadata=metadata, preset="ultrafast") as writer:
         writer.write(np.zeros((32, 32, 3), np.uint8))
     facts = read_provenance(path)
@@ -22,6 +23,8 @@ def test_survives_the_way_into_a_file_and_back(tmp_path) -> None:
     assert facts["dataset"] == "анна 1"
     assert facts["source_xxh3"] == content_hash(source)
     assert facts["model"] == "main/epoch_0007"
+    assert facts["voice"] == voice
+    assert f"with the voice {voice} on" in read_metadata(path)["comment"]
     assert "sound_xxh3" not in facts
     assert facts["made"].endswith("+00:00")
     assert STATEMENT in read_metadata(path)["comment"]

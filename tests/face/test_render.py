@@ -44,7 +44,8 @@ def mouth_darkness(frame: np.ndarray, footage, painter, number: int) -> float:
 class TestVideo:
     def test_is_as_long_as_its_sound_and_says_what_it_is(self, workspace, footage, painter, speech, tmp_path) -> None:
         out = tmp_path / "new folder" / "ролик 1.mp4"
-        result = Renderer(footage, painter, RenderOptions(preset=FAST), model="best").render(speech, out)
+        options = RenderOptions(preset=FAST, voice="ben, vits/best.pth, epoch 3")
+        result = Renderer(footage, painter, options, model="best").render(speech, out)
         facts = probe(out)
         assert (facts.codec, facts.width, facts.height, facts.has_audio) == ("h264", 256, 256, True)
         assert facts.fps == pytest.approx(25)
@@ -56,7 +57,7 @@ class TestVideo:
         assert set(result.parts) == {"hear", "decode", "crop", "network", "paste", "encode"}
         said = read_provenance(out)
         assert said["statement"] == STATEMENT
-        assert (said["dataset"], said["model"]) == (workspace.name, "best")
+        assert (said["dataset"], said["model"], said["voice"]) == (workspace.name, "best", options.voice)
         assert said["sound_xxh3"] == content_hash(speech)
         assert [path.name for path in out.parent.iterdir()] == [out.name]
 

@@ -188,7 +188,7 @@ def test_a_second_run_is_told_who_is_at_work(make_place) -> None:
         ended = place.call(*place.run_words())
     assert ended.returncode == 3
     assert "being worked on by process" in ended.stderr
-    assert "synctalk stop anna" in ended.stderr
+    assert f"synctalk stop --root {place.root} anna" in ended.stderr
     assert not (place.dataset / ".training_state.json").exists()
 
 

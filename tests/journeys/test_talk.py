@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from synctalk.face.provenance import read_provenance
 from synctalk.media.encode import read_metadata
 from synctalk.media.video import probe
 from synctalk.voice.trained import TrainedVoice
@@ -42,6 +43,7 @@ def test_a_face_says_a_text_with_the_voice_of_another_dataset(place, call_here) 
     assert facts.has_audio
     assert "s of speech" in ended.stderr
     assert "synthetic" in read_metadata(out)["comment"].lower()
+    assert read_provenance(out)["voice"] == "ben, vits/best.pth, epoch 3"
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_a_dataset_speaks_into_a_file_that_says_what_it_is(root, name: str) -> N
     assert main(words(root, "--text", TEXT, "--out", str(root / name), "--speaker", "ben", "--seed", "1")) == 0
     told = read_metadata(root / name)
     assert told["comment"].startswith("Synthetic speech")
-    assert "'our couple'" in told["comment"]
+    assert "'our couple' (vits/best.pth, epoch 3)" in told["comment"]
 
 
 def test_the_same_seed_gives_the_same_samples_and_speed_fewer(root) -> None:
@@ -103,7 +103,7 @@ def test_a_file_that_is_no_text_is_refused(root, capsys) -> None:
 def test_a_dataset_without_a_voice_is_told_how_to_get_one(tmp_path, capsys) -> None:
     for command in (["speak", "anna", "--text", TEXT, "--out", str(tmp_path / "a.wav")], ["export", "anna"]):
         assert main([*command, "--root", str(tmp_path)]) == 2
-        assert "synctalk run anna --line voice" in capsys.readouterr().err
+        assert f"synctalk run --root {tmp_path} anna --line voice" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from synctalk.errors import InputError, MissingPartError, StageError
 from synctalk.voice import espeak
 from synctalk.voice.alphabet import Alphabet
-from synctalk.voice.espeak import check_espeak, phonemes_of, phonemes_of_one
+from synctalk.voice.espeak import check_espeak, phonemes_of, phonemes_of_lately
 from synctalk.voice.language import LANGUAGES, find_language
 from tests.voice.conftest import pretend_espeak
 
@@ -60,6 +60,23 @@ def test_a_process_that_fails_is_an_error_with_a_reason(tmp_path: Path, monkeypa
 def test_clauses_are_written_as_piper_writes_them(text, clauses, written, monkeypatch) -> None:
     monkeypatch.setattr(espeak, "_ask", lambda _question: [clauses])
     assert phonemes_of([text], "x") == [written]
+
+
+def test_what_was_asked_for_lately_is_remembered_for_each_voice(monkeypatch) -> None:
+    asked: list[tuple[str, ...]] = []
+    memory = espeak._Memory(room=3)
+    monkeypatch.setattr(espeak, "_LATELY", memory)
+
+    def answer(texts: list[str], voice: str) -> list[str]:
+        asked.append((voice, *texts))
+        return [f"{voice}:{text}" for text in texts]
+
+    monkeypatch.setattr(espeak, "phonemes_of", answer)
+    assert phonemes_of_lately(["a", "b", "a"], "x") == ["x:a", "x:b", "x:a"]
+    assert phonemes_of_lately(["b", "c"], "x") == ["x:b", "x:c"]
+    assert phonemes_of_lately(["a"], "y") == ["y:a"]  # there is no room for the oldest of the others
+    assert phonemes_of_lately(["b", "c", "a"], "x") == ["x:b", "x:c", "x:a"]
+    assert asked == [("x", "a", "b"), ("x", "c"), ("y", "a"), ("x", "a")]
 
 
 def test_phonemes_are_decomposed(monkeypatch) -> None:
@@ -111,7 +128,7 @@ def test_the_real_one_has_a_voice_for_every_language() -> None:
 
 @pytest.mark.usefixtures("real_espeak")
 def test_the_ids_of_the_real_one_are_those_of_pipers_map() -> None:
-    ids = Alphabet().spell(phonemes_of_one("Hi.", "en-us"))
+    ids = Alphabet().spell(phonemes_of(["Hi."], "en-us")[0])
     assert ids == [1, 0, 20, 0, 120, 0, 14, 0, 74, 0, 10, 0, 2]  # ^ h ˈ a ɪ . $
 
 

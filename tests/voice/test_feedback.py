@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from synctalk.commands.speech import describe_model
 from synctalk.outcome import Outcome
 from synctalk.training.checkpoint import load_checkpoint, save_checkpoint
 from synctalk.voice import evaluate
@@ -61,6 +62,7 @@ def test_a_voice_that_is_no_worse_speaks_and_is_exported_and_nothing_is_left_to_
     assert report["after"]["corrected_mel"] < report["before"]["corrected_mel"]
     assert find_voice_checkpoint(corrected.workspace, "best").name == "version_0001.pth"
     assert exported_source(corrected) == "version_0001.pth, epoch 2"
+    assert describe_model("anna", root=corrected.root) == "versions/version_0001.pth, epoch 2"
     version, trained = (
         load_checkpoint(corrected.workspace.training(place) / name).models[GENERATOR]
         for place, name in (("versions", "version_0001.pth"), ("vits", "best.pth"))
@@ -73,7 +75,8 @@ def test_a_voice_that_is_no_worse_speaks_and_is_exported_and_nothing_is_left_to_
     told = capsys.readouterr().err
     assert skips(told) == 6
     assert "promoted: version 1 speaks" in told
-    assert "synctalk feedback anna --restore 0" in told
+    assert f"back:    synctalk feedback --root {corrected.root} anna --restore 0" in told
+    assert f"next:    synctalk speak --root {corrected.root} anna --text" in told
 
 
 def test_without_new_corrections_there_is_nothing_to_do_until_epochs_are_named(corrected, capsys) -> None:
@@ -84,7 +87,7 @@ def test_without_new_corrections_there_is_nothing_to_do_until_epochs_are_named(c
     told = capsys.readouterr().err
     assert skips(told) == 6
     assert "nothing to do: no correction is new, and all were learned for 2 epochs" in told
-    assert "feedback anna --epochs 20" in told.replace(f"--root {corrected.root} ", "")
+    assert f"synctalk feedback --root {corrected.root} anna --epochs 20" in told
     assert corrected.results() == before
     assert corrected.feedback("--dry-run") == 0
     assert "feedback     skip" in capsys.readouterr().out
@@ -265,7 +268,7 @@ def test_what_cannot_be_is_told_with_what_to_do(trained, capsys) -> None:
     empty = trained.root / "empty"
     empty.mkdir()
     for more, hint in (
-        ((), "synctalk feedback anna --recordings DIR"),
+        ((), f"synctalk feedback --root {trained.root} anna --recordings DIR"),
         (("--recordings", str(empty)), "0001.wav beside 0001.txt"),
         (("--recordings", str(trained.root / "none")), "--recordings DIR"),
         (("--set", "vits.lr=1"), "--set feedback.replay=0.7"),
@@ -280,7 +283,7 @@ def test_what_cannot_be_is_told_with_what_to_do(trained, capsys) -> None:
 def test_a_voice_that_is_not_there_or_not_finished_is_told_how_to_get_one(trained, tmp_path: Path, capsys) -> None:
     nowhere = FeedbackPlace(tmp_path / "elsewhere")
     assert nowhere.feedback("--recordings", str(tmp_path)) == 2
-    assert "synctalk run anna --line voice" in capsys.readouterr().err
+    assert f"synctalk run --root {nowhere.root} anna --line voice" in capsys.readouterr().err
     given = trained.give("given", 101)
     write_sound(trained.workspace.dataset / "recordings" / "wavs" / "0.wav", babble(0.8, seed=77))
     assert trained.feedback("--recordings", given) == 2

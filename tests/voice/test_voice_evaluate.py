@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
@@ -16,7 +18,7 @@ from synctalk.voice.comparison import Figures, find_regressions
 from synctalk.voice.corpus import Clip, Corpus, open_corpus, write_corpus
 from synctalk.voice.evaluate import Spoken, evaluate_voice, measure
 from synctalk.voice.evaluation import VoiceEvaluation, format_voice_evaluation
-from synctalk.voice.recogniser import why_not_recognised
+from synctalk.voice.recogniser import open_recogniser, why_not_recognised
 from synctalk.voice.soundcheck import to_int16
 from synctalk.workspace import Workspace
 from tests.voice.conftest import RATE_HZ, babble
@@ -123,12 +125,29 @@ def test_what_a_recogniser_hears_becomes_rates(workspace, monkeypatch: pytest.Mo
     assert found.character_error_rate == pytest.approx(1 / 17)
 
 
+class _Eager:
+    """A decoder that hears a word in everything, as pocketsphinx does after it has heard speech."""
+
+    def __init__(self, **_: object) -> None:
+        for name in ("reinit_feat", "start_utt", "process_raw", "end_utt"):
+            setattr(self, name, lambda *_, **__: None)
+
+    def hyp(self) -> SimpleNamespace:
+        return SimpleNamespace(hypstr="i'm")
+
+
+def test_in_silence_there_are_no_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pocketsphinx", SimpleNamespace(Decoder=_Eager))
+    recognise = open_recogniser(rate_hz=RATE_HZ)
+    assert recognise(babble(0.3).astype(np.float32)) == "i'm"
+    assert recognise(np.zeros(RATE_HZ, np.float32)) == ""
+
+
 @pytest.mark.real_data
 def test_pocketsphinx_understands_most_of_a_recording(real_data) -> None:
     pytest.importorskip("pocketsphinx", reason="the extra [asr] is not installed")
     import soundfile
 
-    from synctalk.voice.recogniser import open_recogniser
     from synctalk.voice.word_errors import word_error_rate
 
     sound, rate_hz = soundfile.read(real_data / "voice/ljspeech/wavs/LJ001-0001.wav", dtype="float32")
@@ -230,4 +249,4 @@ def test_the_command_takes_the_face_of_a_dataset_with_both(workspace, capsys) ->
 def test_before_any_training_the_command_for_the_voice_is_told(tmp_path, capsys) -> None:
     prepare(Workspace(tmp_path, "anna"))
     assert main(["evaluate", "anna", "--root", str(tmp_path)]) == ExitCode.BAD_INPUT
-    assert "synctalk run anna --line voice" in capsys.readouterr().err
+    assert f"synctalk run --root {tmp_path} anna --line voice" in capsys.readouterr().err
