@@ -1,6 +1,7 @@
 // Loss curves: one small drawing per term, training and held-out, drawn anew when an epoch ends.
 
 import { h, s, formatFigure } from "/static/dom.js";
+import { describeFigure } from "/static/terms.js";
 
 const WIDTH = 320, HEIGHT = 150, LEFT = 56, BOTTOM = 18, TOP = 8, RIGHT = 6;
 const PARTS = [["train", "train"], ["held_out", "held-out"]];
@@ -32,7 +33,7 @@ function drawTerm(name, history) {
     : s("circle", { class: style, cx: x(points[0][0]), cy: y(points[0][1]), r: 3 }));
   const told = lines.map(([style, points]) => `${style} ${formatFigure(points.at(-1)[1])}`).join(", ");
   return h("figure", {},
-    h("figcaption", {}, h("strong", {}, name), h("span", { class: "soft" }, lines.map(([style, points]) =>
+    h("figcaption", {}, h("strong", {}, name, describeFigure(name) && h("span", { class: "soft plain" }, ` ${describeFigure(name)}`)), h("span", { class: "soft" }, lines.map(([style, points]) =>
       h("span", { class: `key-${style}` }, ` ${style} ${formatFigure(points.at(-1)[1])}`)))),
     s("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${name} after epoch ${last}: ${told}` },
       grid, curves,

@@ -161,7 +161,7 @@ export class CorrectionsPart {
     advanced.addEventListener("toggle", () => {
       if (advanced.open) fillWith(advanced, (setting) => setting.name.startsWith("feedback.") && setting.name !== "feedback.epochs");
     });
-    const form = h("form", {}, h("fieldset", {}, h("label", {}, "How often each is learned (epochs)", epochs)), advanced,
+    const form = h("form", {}, h("fieldset", {}, h("label", {}, "How often each is learned", epochs)), advanced,
       h("div", { class: "row" }, h("button", { class: "primary", id: "learn" }, "Let the voice learn")));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
