@@ -56,7 +56,7 @@ def test_real_face_from_the_first_visit_over_a_killed_server_to_a_film_in_hand(b
         page.click("summary:has-text('Train on')")
         page.click("#settings summary")
         page.fill("[id='set-syncnet.epochs']", "2")
-        page.fill("[id='set-main.epochs']", "8")
+        page.fill("[id='set-main.epochs']", "6")
         page.click("#start")
         curve = "h2:has-text('What main learns') ~ .charts polyline"
         before = page.wait_for_selector(curve).get_attribute("points")
@@ -66,19 +66,19 @@ def test_real_face_from_the_first_visit_over_a_killed_server_to_a_film_in_hand(b
         first.kill()
         page.wait_for_selector("#offline:visible")
         look(page, pictures, "5-server-gone")
-    with serving(root, "--port", str(first.port), environment=REAL) as second:
-        page.wait_for_selector("#offline", state="hidden")
-        page.wait_for_selector("h1 ~ .chip.running")
-        assert second.get("/datasets/presenter")["worker_pid"] == worker, "the same process goes on"
-        page.click("#stop")
-        page.click("#continue")
-        page.wait_for_selector("h1 ~ .chip.done")
-        look(page, pictures, "6-finished")
-        render_and_save(page, second, tmp_path)
-        look(page, pictures, "7-studio")
-        page.goto(f"http://127.0.0.1:{second.port}/#/")
-        page.wait_for_selector("#tile-presenter")
-        look(page, pictures, "8-datasets")
+        with serving(root, "--port", str(first.port), environment=REAL) as second:
+            page.wait_for_selector("#offline", state="hidden")
+            page.wait_for_selector("h1 ~ .chip.running")
+            assert second.get("/datasets/presenter")["worker_pid"] == worker, "the same process goes on"
+            page.click("#stop")
+            page.click("#continue")
+            page.wait_for_selector("h1 ~ .chip.done")
+            look(page, pictures, "6-finished")
+            render_and_save(page, second, tmp_path)
+            look(page, pictures, "7-studio")
+            page.goto(f"http://127.0.0.1:{second.port}/#/")
+            page.wait_for_selector("#tile-presenter")
+            look(page, pictures, "8-datasets")
     facts = probe(tmp_path / "saved.mp4")
     assert facts.has_audio
     assert facts.duration_s == pytest.approx(3, abs=0.3)

@@ -120,8 +120,8 @@ export class CorrectionsPart {
       }
     }
     this.bar.hidden = true;
-    this.told.textContent = [`${count} ${count === 1 ? "correction is" : "corrections are"} in place`, ...leftOut].join("; left out: ");
     if (this.dataset) await this.update(this.dataset);
+    this.told.textContent = [`${count} ${count === 1 ? "correction is" : "corrections are"} in place`, ...leftOut].join("; left out: ");
     return count;
   }
 

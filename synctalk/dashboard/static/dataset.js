@@ -111,7 +111,7 @@ export class DatasetView {
       attempt(() => ask("GET", `${datasetPath(this.name)}/stages/${stage.name}/history`))));
     const curves = trainings.map((stage, at) => histories[at]?.length && [
       h("h2", {}, `What ${stage.name} learns`), h("p", { class: "soft" }, describeStage(stage.name), " Drawn through: the ", term("loss"),
-        " on what it learns from. Dashed: on what is ", term("held out"), ". Both should fall; where only the first does, it learns by heart."),
+        " on what it learns from. Dashed: on what is ", term("held out"), ". Both should fall, unless higher is better; where only the first does, it learns by heart."),
       h("div", { class: "charts" }, drawHistory(histories[at]))]).filter(Boolean);
     this.parts.curves.hidden = !curves.length;
     swap(this.parts.curves, curves.flat());

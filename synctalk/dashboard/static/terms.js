@@ -45,7 +45,9 @@ export const describeStage = (name) => STAGES[name] ?? "";
 
 const FIGURES = {
   loss: "all kinds together", l1: "difference of the pixels", structure: "edges and fine structure", temporal: "calm from picture to picture",
-  lips: "the lips, as told from the sound alone", sync: "what the judge of lip sync thinks", perceptual: "how different it looks", accuracy: "share of right judgements; higher is better",
+  lips: "the lips, as told from the sound alone", sync: "what the judge of lip sync thinks", perceptual: "how different it looks", 
+  shift_accuracy: "how often it tells a sound from the same sound a little later; higher is better",
+  audio_gain: "how much the right sound helps, beside that of another moment; 1 is not at all, higher is better",
   psnr: "likeness in decibels; higher is better", ssim: "likeness from 0 to 1; higher is better", mel: "difference of the sound",
   kl: "how well text and sound fit", duration: "length of the sounds", deceive: "how often the judge is not deceived", feature: "what the judge notices",
   judge: "how well real and made are told apart", mel_coarse: "difference of the sound, first draft", mel_refined: "difference of the sound", stop: "where it ends", length_error: "length of what is said",
