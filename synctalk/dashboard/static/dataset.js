@@ -56,7 +56,7 @@ export class DatasetView {
     this.renew("trouble", [dataset.trouble, dataset.notes], () => drawTrouble(dataset, (...words) => this.act(...words)));
     this.renew("upload", [dataset.has_source, dataset.has_recordings], () => drawUpload(dataset, this.sending));
     this.renew("start", [["running", "waiting"].includes(dataset.status), dataset.line, dataset.has_source, dataset.has_recordings,
-      dataset.stages.some((stage) => stage.status === "done")], () => drawStart(dataset));
+      dataset.stages.map((stage) => ["pending", "done"].includes(stage.status) && stage.status)], () => drawStart(dataset));
     this.parts.stages.hidden = dataset.status === "empty";
     this.stages.update(dataset);
     const epochs = dataset.stages.map((stage) => [stage.name, stage.epochs, stage.status, stage.attempts]);
@@ -92,6 +92,7 @@ export class DatasetView {
       h("div", { class: "row" },
         isActive && h("button", { id: "stop", onclick: act("stop", "It ends at the next safe place; nothing is lost") },
           dataset.status === "waiting" ? "Take out of the queue" : "Stop"),
+        dataset.status === "done" && h("a", { id: "use", class: "button primary", href: "#/studio" }, "Use it in the studio"),
         canContinue && h("button", { id: "continue", class: "primary", onclick: act("continue", "It goes on from the last commit") }, "Continue"),
         !isActive && h("button", { id: "delete", class: "danger", onclick: () => this.remove() }, "Delete")),
     ];
@@ -117,11 +118,10 @@ export class DatasetView {
     swap(this.parts.curves, curves.flat());
     const epochs = drawEpochs(this.name, found);
     this.parts.epochs.hidden = !epochs;
-    // Whoever compares is not interrupted by the end of an epoch.
-    const isPlaying = [...this.parts.epochs.querySelectorAll("video, audio")].some((each) => !each.paused);
-    if (epochs && !isPlaying) swap(this.parts.epochs, epochs.flat());
+    // Whoever looks or compares is not interrupted by the end of an epoch.
+    if (epochs && !isPlaying(this.parts.epochs)) swap(this.parts.epochs, epochs.flat());
     this.parts.results.hidden = !found.length;
-    swap(this.parts.results, drawResults(this.name, found));
+    if (!isPlaying(this.parts.results) && this.isNews("results", found)) swap(this.parts.results, drawResults(this.name, found));
     const preparation = await drawPreparation(this.dataset, keys);
     this.parts.preparation.hidden = !preparation;
     if (preparation) swap(this.parts.preparation, preparation);
@@ -224,6 +224,8 @@ function drawStart(dataset) {
   const isBegun = dataset.stages.some((stage) => stage.status === "done");
   return isBegun ? h("details", {}, h("summary", {}, dataset.stages.every((stage) => stage.status === "done") ? "Train again" : "Train on"), startForm(dataset)) : [h("h2", {}, "2. Train"), startForm(dataset)];
 }
+
+const isPlaying = (part) => [...part.querySelectorAll("video, audio")].some((each) => !each.paused);
 
 /** What is worth a picture, the most telling first; the curves are drawn anyway. */
 const SHOWN = ["preview.mp4", "preview.wav", "report.png", "source"];

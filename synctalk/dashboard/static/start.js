@@ -29,7 +29,7 @@ export function startForm(dataset) {
     h("fieldset", {}, h("legend", {}, "How good, and how long (the ", term("preset"), ")"), Object.entries(PRESETS).map(([name, told]) =>
       h("label", { class: "choice" }, h("input", { type: "radio", name: "preset", value: name, checked: name === (dataset.request?.options.preset ?? "draft") }),
         h("span", {}, h("strong", {}, name), h("br"), h("span", { class: "soft" }, told))))),
-    h("label", {}, "If something is there already",
+    dataset.stages.some((stage) => stage.status !== "pending") && h("label", {}, "If something is there already",
       h("select", { name: "force" }, Object.entries(FORCES).map(([value, told]) => h("option", { value }, told)))),
     proposals,
     advanced,
