@@ -53,6 +53,15 @@ def _read_state(pid: int) -> tuple[str, str]:
     return state, numbers[18]
 
 
+def read_resident_bytes(pid: int) -> int:
+    """How much memory a process holds now; 0 when it is gone or the system does not tell."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def own_command() -> str:
     """The command line of this process, for people; safe to be written as UTF-8 whatever its words hold."""
     return " ".join(sys.argv).encode(errors="backslashreplace").decode()

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from synctalk.process import is_proven_dead, is_running, own_command, read_start_token
+from synctalk.process import is_proven_dead, is_running, own_command, read_resident_bytes, read_start_token
 
 needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="the system shows no /proc")
 
@@ -66,3 +66,8 @@ def test_brackets_and_spaces_in_a_command_name_do_not_shift_the_fields(tmp_path)
 def test_command_with_undecodable_words_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["synctalk", "run", "a\udcff.mp4"])
     assert own_command() == r"synctalk run a\udcff.mp4"
+
+
+def test_memory_of_a_process_is_told_as_long_as_it_is_there() -> None:
+    assert 10**6 < read_resident_bytes(os.getpid()) < 10**11
+    assert read_resident_bytes(2**30) == 0

@@ -8,11 +8,13 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Browser, sync_playwright
 
 from bench.dashboard.load import serving
 
+Scheme = Literal["light", "dark"]
 MOST_BYTES = 350_000
 DESKTOP = (1180, 1270)
 PHONE = (390, 1270)
@@ -22,7 +24,7 @@ def main(root: Path, folder: Path) -> None:
     """Take them."""
     folder.mkdir(parents=True, exist_ok=True)
     name = min(path.name for path in (root / "dataset").iterdir() if path.is_dir())
-    shots = (
+    shots: tuple[tuple[str, str, tuple[int, int], Scheme], ...] = (
         ("dashboard-dataset.png", f"#/d/{name}", DESKTOP, "light"),
         ("dashboard-studio.png", "#/studio", DESKTOP, "light"),
         ("dashboard-system.png", "#/system", DESKTOP, "dark"),
@@ -36,7 +38,7 @@ def main(root: Path, folder: Path) -> None:
         browser.close()
 
 
-def take(browser: Browser, address: str, path: Path, *, size: tuple[int, int], scheme: str) -> None:
+def take(browser: Browser, address: str, path: Path, *, size: tuple[int, int], scheme: Scheme) -> None:
     """One picture of the top of a page that has come to rest."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
     page = context.new_page()

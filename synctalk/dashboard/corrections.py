@@ -9,6 +9,7 @@ What was sent stays until it is kept, so a training that refuses it costs nobody
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import filecmp
 import io
@@ -71,9 +72,10 @@ def read_all(confinement: Confinement, workspace: Workspace) -> Corrections:
     """What was sent, and what is kept.
 
     Raises:
+        ConflictError: A link stands in the way.
         InputError: A kept correction is damaged; names it.
     """
-    kept = read_corrections(workspace.corrections)
+    kept = _read_kept(workspace)
     reasons = _rejections(confinement, workspace)
     given = [
         GivenCorrection(sound=path.name, text=text, reason=reasons.get(path.name, ""))
@@ -131,13 +133,10 @@ def take_in(workspace: Workspace, name: str, text: str, content: Path) -> Path:
         InputError: A kept correction is damaged; names it.
         StorageError: The disk refused.
     """
-    folder = given_folder(workspace)
-    if folder.is_symlink() or workspace.corrections.is_symlink():
-        raise ConflictError("the folder of the corrections is a link", hint="put a folder in its place")
-    files.make_folder(folder)
-    kept = read_corrections(workspace.corrections)
+    kept = _read_kept(workspace)
+    folder = files.make_folder(given_folder(workspace))
     for path, known in _given(workspace):
-        if filecmp.cmp(path, content, shallow=False) or _is_kept(workspace, path, known, kept):
+        if _is_same(path, content) or _is_kept(workspace, path, known, kept):
             _remove(path)
     place = folder / f"{_free_stem(folder, Path(name).stem)}{Path(name).suffix.lower()}"
     files.write_bytes(place.with_suffix(_TEXT), text.encode())
@@ -158,7 +157,7 @@ def take_back(confinement: Confinement, workspace: Workspace, key: str) -> None:
     with DatasetLock(workspace.lock_file, name=workspace.name):
         if folder == GIVEN:
             _remove(confinement.path_of(_names(workspace, key)))
-        elif folder or key not in read_corrections(workspace.corrections):
+        elif folder or key not in _read_kept(workspace):
             raise NotFoundError(f"there is no correction {key!a}")
         else:
             path = confinement.path_of(_names(workspace, f"{name}.json"))
@@ -194,20 +193,36 @@ def _names(workspace: Workspace, key: str) -> list[str]:
     return [*workspace.corrections.relative_to(workspace.root).parts, *checked_names(key.split("/"))]
 
 
+def _read_kept(workspace: Workspace) -> dict[str, Correction]:
+    places = [workspace.corrections, given_folder(workspace), *workspace.corrections.glob("*.json")]
+    linked = next((path for path in places if path.is_symlink()), None)
+    if linked is not None:
+        raise ConflictError(f"{linked.name!r} of the corrections is a link", hint="put in its place what it leads to")
+    return read_corrections(workspace.corrections)
+
+
 def _given(workspace: Workspace) -> Iterator[tuple[Path, str]]:
     """Sound and text of what was sent; a text without its sound was cut off while it came in."""
-    folder = given_folder(workspace)
-    for path in sorted(folder.glob("*")) if not folder.is_symlink() else ():
+    for path in sorted(given_folder(workspace).glob("*")):
         text = path.with_suffix(_TEXT)
         is_pair = path.suffix.lower() in SOUND_SUFFIXES and text.is_file() and not text.is_symlink()
         if is_pair and path.is_file() and not path.is_symlink():
-            yield path, text.read_text(errors="replace").strip()
+            with contextlib.suppress(OSError):  # it was removed at this moment
+                yield path, text.read_text(errors="replace").strip()
 
 
 def _is_kept(workspace: Workspace, path: Path, text: str, kept: dict[str, Correction]) -> bool:
     """Whether a sound that was sent is among what is kept, byte for byte, with the same text."""
     sounds = [workspace.corrections / each.sound for each in kept.values() if each.text == text]
-    return any(sound.is_file() and filecmp.cmp(path, sound, shallow=False) for sound in sounds)
+    return any(_is_same(path, sound) for sound in sounds)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Whether two files hold the same bytes; what is gone is the same as nothing."""
+    try:
+        return filecmp.cmp(path, other, shallow=False)
+    except OSError:
+        return False
 
 
 def _remove(path: Path) -> None:

@@ -25,6 +25,7 @@ from synctalk.holder import Holder
 from synctalk.lines import FEEDBACK, LINES, VOICE
 from synctalk.lock import find_live_holder, lease_folder
 from synctalk.pipeline.graph import StageGraph
+from synctalk.process import read_resident_bytes
 from synctalk.progress import LiveFacts, read_live_facts
 from synctalk.state import Record, Status, read_state
 from synctalk.workspace import Workspace
@@ -66,6 +67,7 @@ class DatasetView(msgspec.Struct, frozen=True, kw_only=True):
         stages: In order.
         live: What the running stage published last; None when nothing runs.
         worker_pid: The process that works on it; 0 when none does.
+        worker_bytes: Memory of that process, to the megabyte; 0 where that is not known.
         request: What was asked last from the pages.
         has_source: Whether a video is there.
         has_recordings: Whether recordings of a voice are there.
@@ -79,6 +81,7 @@ class DatasetView(msgspec.Struct, frozen=True, kw_only=True):
     stages: list[StageView]
     live: LiveFacts | None = None
     worker_pid: int = 0
+    worker_bytes: int = 0
     request: Request | None = None
     has_source: bool = False
     has_recordings: bool = False
@@ -137,6 +140,7 @@ class _Place:
             stages=stages,
             live=read_live_facts(workspace.progress_file) if holder else None,
             worker_pid=holder.pid if holder else 0,
+            worker_bytes=read_resident_bytes(holder.pid) // 10**6 * 10**6 if holder else 0,
             request=request,
             has_source=has_source,
             has_recordings=has_recordings,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Iterator
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,17 @@ import msgspec
 from synctalk.config import Settings, load_settings
 from synctalk.presets import PRESETS
 
+_ROW = re.compile(r"\| `([a-z0-9_.]+)` \|.*\| (.+) \|")
+_MORE = re.compile(r" \(\[[^\]]*\]\([^)]*\)\)")
+_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+
 
 class SettingView(msgspec.Struct, frozen=True, kw_only=True):
     """One setting.
 
     Attributes:
         name: As after `--set`.
+        meaning: In a sentence or two, from docs/settings.md.
         kind: `whole number`, `number`, `text` or `choice`.
         default: Without any preset.
         presets: With each of them.
@@ -28,6 +36,7 @@ class SettingView(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
+    meaning: str
     kind: str
     default: Any
     presets: dict[str, Any]
@@ -49,6 +58,15 @@ def describe_settings() -> list[SettingView]:
     ]
 
 
+@cache
+def read_meanings() -> dict[str, str]:
+    """What every setting is, as the documentation says it, without its links and marks."""
+    text = resources.files("synctalk.dashboard").joinpath("settings.md").read_text(encoding="utf-8")
+    rows = [found for line in text.splitlines() if (found := _ROW.fullmatch(line))]
+    # The table of presets at the end of that page names some of them once more.
+    return {row[1]: _LINK.sub(r"\1", _MORE.sub("", row[2])).replace("`", "") for row in reversed(rows)}
+
+
 def _leaves(settings: msgspec.Struct, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name in settings.__struct_fields__:
         value = getattr(settings, name)
@@ -67,17 +85,21 @@ def _kinds(struct: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[str
 
 
 def _describe(name: str, kind: Any, default: Any, presets: dict[str, Any]) -> SettingView:
+    told: dict[str, Any] = {
+        "name": name,
+        "meaning": read_meanings().get(name, ""),
+        "default": default,
+        "presets": presets,
+    }
     if typing.get_origin(kind) is typing.Literal:
         choices = [str(choice) for choice in typing.get_args(kind)]
-        return SettingView(name=name, kind="choice", default=default, presets=presets, choices=choices)
+        return SettingView(**told, kind="choice", choices=choices)
     if typing.get_origin(kind) is not typing.Annotated:
-        return SettingView(name=name, kind="text", default=default, presets=presets)
+        return SettingView(**told, kind="text")
     base, meta = typing.get_args(kind)
     return SettingView(
-        name=name,
+        **told,
         kind="whole number" if base is int else "number",
-        default=default,
-        presets=presets,
         least=meta.gt if meta.ge is None else meta.ge,
         most=meta.lt if meta.le is None else meta.le,
         is_above_least=meta.gt is not None,

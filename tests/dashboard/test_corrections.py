@@ -136,10 +136,15 @@ def test_no_link_is_followed(workspace: Workspace) -> None:
     (workspace.root / "elsewhere").mkdir()
     workspace.corrections.mkdir()
     given_folder(workspace).symlink_to(workspace.root / "elsewhere")
-    with pytest.raises(ConflictError):
-        give(workspace, "a.wav", "A.")
-    assert given(workspace) == []
+    for attempt in (lambda: give(workspace, "a.wav", "A."), lambda: given(workspace)):
+        with pytest.raises(ConflictError):
+            attempt()
     given_folder(workspace).unlink()
+    (workspace.root / "secret.json").write_text('{"name": "a", "text": "secret", "speaker": "a", "sound": "a.wav"}')
+    (workspace.corrections / "key.json").symlink_to(workspace.root / "secret.json")
+    with pytest.raises(ConflictError):
+        given(workspace)
+    (workspace.corrections / "key.json").unlink()
     given_folder(workspace).mkdir()
     (given_folder(workspace) / "a.wav").symlink_to(workspace.root / "secret.wav")
     (given_folder(workspace) / "a.txt").write_text("A.")
@@ -255,3 +260,18 @@ def test_voice_that_is_not_trained_cannot_be_corrected(service: Service) -> None
     assert service.ask("POST", "/api/v1/datasets/untaught/feedback", {}).status == 409
     assert service.ask("POST", "/api/v1/datasets/untaught/versions/0/restore").status == 409
     assert service.get("/datasets/untaught/corrections")["can_begin"] is False
+
+
+@pytest.mark.parametrize(
+    "place", ["corrections/key.json", "checkpoint/versions/versions.json", "checkpoint/versions/report.json"]
+)
+def test_damaged_notes_are_told_and_are_no_defect(service: Service, place: str) -> None:
+    workspace = Workspace(service.root, f"damaged {Path(place).stem}")
+    drill_feedback.finish_voice(workspace)
+    folder = workspace.dataset if place.startswith("corrections") else workspace.training("vits").parent
+    path = folder / place
+    files.make_folder(path.parent)
+    path.write_bytes(b"{")
+    answer = service.ask("GET", f"/api/v1/datasets/{quote(workspace.name)}/corrections")
+    assert answer.status in {409, 422}
+    assert path.name in answer.json["message"]

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import drill_feedback
+import msgspec
 import numpy as np
 import pytest
 from service import Service, serving
 from visitor import DESK, PHONE, visiting, widest
 
 from synctalk.media.audio import write_wav
+from synctalk.media.verdict import Finding, Verdict
 from synctalk.workspace import Workspace
 
 pytestmark = pytest.mark.browser
@@ -159,6 +161,21 @@ def test_row_of_a_listing_is_put_right_in_the_page(page: Any, fresh: Service) ->
     assert (folder / "recordings" / "metadata.csv").read_text() == "1|One.\n2|Two.\n"
     assert "<b>no</b>" in page.inner_text("main")
     assert widest(page) <= 375
+
+
+def test_report_on_a_film_is_told_in_words_with_advice(page: Any, fresh: Service) -> None:
+    fresh.post("/datasets", {"name": "filmed"})
+    (fresh.root / "dataset" / "filmed" / "source.mp4").write_bytes(MP4)
+    face = fresh.root / "dataset" / "filmed" / "face"
+    face.mkdir()
+    finding = Finding(
+        name="light", value=0.1, unit="", verdict=Verdict.UNUSABLE, text="it is <i>dark</i>", advice="a lamp"
+    )
+    (face / "report.json").write_bytes(msgspec.json.encode({"verdict": "unusable", "findings": [finding]}))
+    page.goto(f"http://127.0.0.1:{fresh.port}/#/d/filmed")
+    page.wait_for_selector("h2:has-text('How good the film is') + .chip.failed:has-text('unusable')")
+    assert "it is <i>dark</i>" in page.inner_text("tr:has-text('light'):has-text('a lamp')")
+    assert widest(page) <= PHONE[0]
 
 
 def test_failure_is_put_right_by_its_button(page: Any, fresh: Service) -> None:

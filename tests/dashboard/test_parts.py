@@ -191,6 +191,13 @@ def test_settings_form_offers_what_the_program_takes() -> None:
             )
 
 
+def test_every_setting_is_explained_in_plain_words() -> None:
+    meanings = {view.name: view.meaning for view in describe_settings()}
+    assert [name for name, meaning in meanings.items() if not meaning.endswith(".")] == []
+    assert [meaning for meaning in meanings.values() if set("`[|") & set(meaning)] == []
+    assert meanings["main.batch_size"] == "Clips of consecutive frames per step. Less needs less memory."
+
+
 def test_only_files_that_changed_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from synctalk.dashboard import observation
 

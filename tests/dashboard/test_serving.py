@@ -51,6 +51,7 @@ def test_killed_run_is_shown_as_dead_with_the_way_on(service: Service) -> None:
     service.post("/datasets", {"name": "killed"})
     service.post("/datasets/killed/run", LONG)
     pid = service.until(lambda: service.get("/datasets/killed")["worker_pid"])
+    assert service.get("/datasets/killed")["worker_bytes"] > 10**6
     os.kill(pid, signal.SIGKILL)
     view = service.until(lambda: (found := service.get("/datasets/killed"))["request"]["ending"] and found)
     assert view["status"] == "killed"

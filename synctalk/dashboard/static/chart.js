@@ -1,6 +1,7 @@
 // Loss curves: one small drawing per term, training and held-out, drawn anew when an epoch ends.
 
 import { h, s, formatFigure } from "/static/dom.js";
+import { describeFigure } from "/static/terms.js";
 
 const WIDTH = 320, HEIGHT = 150, LEFT = 56, BOTTOM = 18, TOP = 8, RIGHT = 6;
 const PARTS = [["train", "train"], ["held_out", "held-out"]];
@@ -8,6 +9,8 @@ const PARTS = [["train", "train"], ["held_out", "held-out"]];
 /** One figure per term of a training's history. */
 export function drawHistory(history) {
   const names = [...new Set(history.flatMap((entry) => PARTS.flatMap(([part]) => Object.keys(entry[part] ?? {}))))];
+  // What is all of it together comes first.
+  names.sort((one, other) => (other === "loss") - (one === "loss"));
   return names.map((name) => drawTerm(name, history));
 }
 
@@ -32,8 +35,9 @@ function drawTerm(name, history) {
     : s("circle", { class: style, cx: x(points[0][0]), cy: y(points[0][1]), r: 3 }));
   const told = lines.map(([style, points]) => `${style} ${formatFigure(points.at(-1)[1])}`).join(", ");
   return h("figure", {},
-    h("figcaption", {}, h("strong", {}, name), h("span", { class: "soft" }, lines.map(([style, points]) =>
-      h("span", { class: `key-${style}` }, ` ${style} ${formatFigure(points.at(-1)[1])}`)))),
+    h("figcaption", {}, h("strong", {}, name), h("span", { class: "soft row" }, lines.map(([style, points]) =>
+      h("span", { class: `key-${style}` }, `${style} ${formatFigure(points.at(-1)[1])}`))),
+      describeFigure(name) && h("span", { class: "soft wide" }, describeFigure(name))),
     s("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${name} after epoch ${last}: ${told}` },
       grid, curves,
       s("text", { x: LEFT, y: HEIGHT - 4 }, `epoch ${first}`),

@@ -120,8 +120,8 @@ export class CorrectionsPart {
       }
     }
     this.bar.hidden = true;
-    this.told.textContent = [`${count} ${count === 1 ? "correction is" : "corrections are"} in place`, ...leftOut].join("; left out: ");
     if (this.dataset) await this.update(this.dataset);
+    this.told.textContent = [`${count} ${count === 1 ? "correction is" : "corrections are"} in place`, ...leftOut].join("; left out: ");
     return count;
   }
 
@@ -161,7 +161,7 @@ export class CorrectionsPart {
     advanced.addEventListener("toggle", () => {
       if (advanced.open) fillWith(advanced, (setting) => setting.name.startsWith("feedback.") && setting.name !== "feedback.epochs");
     });
-    const form = h("form", {}, h("fieldset", {}, h("label", {}, "How often each is learned (epochs)", epochs)), advanced,
+    const form = h("form", {}, h("fieldset", {}, h("label", {}, "How often each is learned", epochs)), advanced,
       h("div", { class: "row" }, h("button", { class: "primary", id: "learn" }, "Let the voice learn")));
     form.addEventListener("submit", (event) => {
       event.preventDefault();

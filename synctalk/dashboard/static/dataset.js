@@ -3,10 +3,12 @@
 import { ask, datasetPath, filePath, Refusal } from "/static/api.js";
 import { drawHistory } from "/static/chart.js";
 import { CorrectionsPart } from "/static/corrections.js";
-import { attempt, h, say, swap, formatBytes, formatDuration, formatFigure } from "/static/dom.js";
+import { attempt, h, say, swap, formatBytes } from "/static/dom.js";
 import { drawEpochs } from "/static/epochs.js";
-import { chip, kindMark } from "/static/list.js";
+import { chip, kindMark, kindsOf } from "/static/list.js";
+import { StageList } from "/static/stages.js";
 import { startForm } from "/static/start.js";
+import { describeStage, term } from "/static/terms.js";
 import { send } from "/static/upload.js";
 import { drawPreparation } from "/static/voice.js";
 
@@ -27,6 +29,7 @@ export class DatasetView {
     this.element.append(...Object.values(this.parts));
     // These outlive every drawing of their part: an upload goes on while the dataset fills up.
     this.sending = { bar: h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Upload" }), told: h("p", { class: "soft after", id: "upload-told", role: "status", hidden: true }) };
+    this.stages = new StageList(this.parts.stages);
     this.corrections = new CorrectionsPart(name, this.parts.corrections);
     this.log = h("pre", { tabindex: 0, "aria-label": "Log" });
     this.parts.log.append(h("h2", {}, "Log"), this.log);
@@ -42,18 +45,20 @@ export class DatasetView {
     const dataset = this.world.datasets.get(this.name);
     this.parts.top.hidden = false;
     if (!dataset) {
-      swap(this.parts.top, h("h1", {}, this.name), h("p", { class: "soft" }, "There is no such dataset (any more). ",
-        h("a", { href: "#/" }, "All datasets")));
+      swap(this.parts.top, h("section", { class: "card" }, h("h1", {}, this.name), h("p", { class: "after" }, "There is no dataset of this name, or not any more. ",
+        "If it was deleted, ", h("a", { href: "#/system" }, "System"), " brings it back. ", h("a", { href: "#/" }, "All datasets"))));
       for (const [name, part] of Object.entries(this.parts)) part.hidden = name !== "top";
       return;
     }
     this.dataset = dataset;
-    this.renew("top", dataset, () => this.drawTop(dataset));
+    // Drawn seldom: a button that is replaced between press and release was never pressed.
+    this.renew("top", [dataset.status, Boolean(dataset.request), kindsOf(dataset)], () => this.drawTop(dataset));
     this.renew("trouble", [dataset.trouble, dataset.notes], () => drawTrouble(dataset, (...words) => this.act(...words)));
     this.renew("upload", [dataset.has_source, dataset.has_recordings], () => drawUpload(dataset, this.sending));
     this.renew("start", [["running", "waiting"].includes(dataset.status), dataset.line, dataset.has_source, dataset.has_recordings,
-      dataset.stages.some((stage) => stage.status === "done")], () => drawStart(dataset));
-    this.renew("stages", [dataset.stages, dataset.live], () => drawStages(dataset));
+      dataset.stages.map((stage) => ["pending", "done"].includes(stage.status) && stage.status)], () => drawStart(dataset));
+    this.parts.stages.hidden = dataset.status === "empty";
+    this.stages.update(dataset);
     const epochs = dataset.stages.map((stage) => [stage.name, stage.epochs, stage.status, stage.attempts]);
     if (this.isNews("files", epochs)) this.readResults();
     if (this.isNews("corrections", [dataset.stages.map((stage) => [stage.name, stage.status, stage.attempts]), dataset.status, dataset.request])) this.corrections.update(dataset);
@@ -87,6 +92,7 @@ export class DatasetView {
       h("div", { class: "row" },
         isActive && h("button", { id: "stop", onclick: act("stop", "It ends at the next safe place; nothing is lost") },
           dataset.status === "waiting" ? "Take out of the queue" : "Stop"),
+        dataset.status === "done" && h("a", { id: "use", class: "button primary", href: "#/studio" }, "Use it in the studio"),
         canContinue && h("button", { id: "continue", class: "primary", onclick: act("continue", "It goes on from the last commit") }, "Continue"),
         !isActive && h("button", { id: "delete", class: "danger", onclick: () => this.remove() }, "Delete")),
     ];
@@ -105,16 +111,17 @@ export class DatasetView {
     const histories = await Promise.all(trainings.map((stage) =>
       attempt(() => ask("GET", `${datasetPath(this.name)}/stages/${stage.name}/history`))));
     const curves = trainings.map((stage, at) => histories[at]?.length && [
-      h("h2", {}, `What ${stage.name} learns`), h("div", { class: "charts" }, drawHistory(histories[at]))]).filter(Boolean);
+      h("h2", {}, `What ${stage.name} learns`), h("p", { class: "soft" }, describeStage(stage.name), " Drawn through: the ", term("loss"),
+        " on what it learns from. Dashed: on what is ", term("held out"), ". Both should fall, unless higher is better; where only the first does, it learns by heart."),
+      h("div", { class: "charts" }, drawHistory(histories[at]))]).filter(Boolean);
     this.parts.curves.hidden = !curves.length;
     swap(this.parts.curves, curves.flat());
     const epochs = drawEpochs(this.name, found);
     this.parts.epochs.hidden = !epochs;
-    // Whoever compares is not interrupted by the end of an epoch.
-    const isPlaying = [...this.parts.epochs.querySelectorAll("video, audio")].some((each) => !each.paused);
-    if (epochs && !isPlaying) swap(this.parts.epochs, epochs.flat());
+    // Whoever looks or compares is not interrupted by the end of an epoch.
+    if (epochs && !isPlaying(this.parts.epochs)) swap(this.parts.epochs, epochs.flat());
     this.parts.results.hidden = !found.length;
-    swap(this.parts.results, drawResults(this.name, found));
+    if (!isPlaying(this.parts.results) && this.isNews("results", found)) swap(this.parts.results, drawResults(this.name, found));
     const preparation = await drawPreparation(this.dataset, keys);
     this.parts.preparation.hidden = !preparation;
     if (preparation) swap(this.parts.preparation, preparation);
@@ -218,32 +225,18 @@ function drawStart(dataset) {
   return isBegun ? h("details", {}, h("summary", {}, dataset.stages.every((stage) => stage.status === "done") ? "Train again" : "Train on"), startForm(dataset)) : [h("h2", {}, "2. Train"), startForm(dataset)];
 }
 
-function drawStages(dataset) {
-  return [h("h2", {}, "Stages"), h("ol", { class: "stages" }, dataset.stages.map((stage) => {
-    const live = dataset.live?.stage === stage.name ? dataset.live : null;
-    const target = stage.target_epochs || live?.target_epochs || 0;
-    const inside = live?.total ? live.done / live.total : 0;
-    const share = stage.status === "done" ? 1 : target ? (stage.epochs + inside) / target : inside;
-    const facts = [
-      stage.is_training && target ? `${stage.epochs} of ${target} epochs` : null,
-      live && `${live.activity} ${live.done} of ${live.total} ${live.unit}`,
-      live?.per_second ? `${live.per_second.toFixed(1)} per second` : null,
-      live?.eta_total_s ? `about ${formatDuration(live.eta_total_s)} left` : null,
-      stage.best_metric && `best ${stage.best_metric} ${formatFigure(stage.best_value)} at epoch ${stage.best_epoch}`,
-      stage.status === "done" && stage.seconds ? `took ${formatDuration(stage.seconds)}` : null,
-      ...Object.entries(live?.figures ?? {}).map(([name, value]) => `${name} ${formatFigure(value)}`),
-    ].filter(Boolean);
-    return h("li", {},
-      h("div", { class: "row spread" }, h("h3", {}, stage.name), chip(live ? "running" : stage.status)),
-      h("progress", { max: 1, value: Math.min(1, share), "aria-label": `${stage.name}: how far` }),
-      h("span", { class: "soft" }, facts.join(" · ")),
-      stage.reasons.length && stage.status !== "pending" ? h("span", { class: "soft" }, `Why: ${stage.reasons.join("; ")}`) : null);
-  }))];
-}
+const isPlaying = (part) => [...part.querySelectorAll("video, audio")].some((each) => !each.paused);
 
 /** What is worth a picture, the most telling first; the curves are drawn anyway. */
 const SHOWN = ["preview.mp4", "preview.wav", "report.png", "source"];
 const placeOf = (artefact) => SHOWN.findIndex((end) => artefact.key.endsWith(end));
+
+/** What a picture or a sound is, for people. */
+function nameArtefact(key) {
+  const [stage, file] = key.split("/");
+  if (key === "source") return "The recording";
+  return file.startsWith("preview.") ? `What ${stage} can do so far, on what is held out` : `The data report of ${stage}`;
+}
 
 function drawResults(name, found) {
   const fresh = (artefact) => `${filePath(name, artefact.key)}?v=${artefact.modified}`;
@@ -252,12 +245,12 @@ function drawResults(name, found) {
   const draw = {
     video: (artefact) => h("video", { controls: true, preload: "metadata", src: fresh(artefact) }),
     audio: (artefact) => h("audio", { controls: true, preload: "none", src: fresh(artefact) }),
-    image: (artefact) => h("img", { class: "wide", loading: "lazy", src: fresh(artefact), alt: artefact.key }),
+    image: (artefact) => h("img", { class: "wide", loading: "lazy", src: fresh(artefact), alt: nameArtefact(artefact.key) }),
   };
   return [h("h2", {}, "Results"),
     h("div", { class: "cards" }, shown.map((artefact) => {
       const picture = draw[artefact.kind.split("/")[0]]?.(artefact);
-      return picture && h("figure", {}, picture, h("figcaption", { class: "soft" }, artefact.key));
+      return picture && h("figure", {}, picture, h("figcaption", { class: "soft" }, nameArtefact(artefact.key)));
     })),
     h("details", {}, h("summary", {}, `${found.length} ${found.length === 1 ? "file" : "files"} to download`), h("table", {}, found.map((artefact) => h("tr", {},
       h("td", {}, h("a", { href: fresh(artefact), download: artefact.names.at(-1) }, artefact.key)),

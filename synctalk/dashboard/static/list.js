@@ -14,6 +14,9 @@ export function chip(status) {
   return h("span", { class: `chip ${status}` }, WORDS[status] ?? status);
 }
 
+const DEMO = "presenter";
+const OFFER = "Show me the demo";
+
 const KINDS = {
   face: ["face", () => [s("circle", { cx: 8, cy: 8, r: 6.5 }), s("path", { d: "M5.5 6.2v.6M10.5 6.2v.6M5 9.8c1.6 2.2 4.4 2.2 6 0" })]],
   voice: ["voice", () => s("path", { d: "M2 7v2M5 4.5v7M8 2v12M11 5v6M14 7v2" })],
@@ -53,6 +56,7 @@ export class ListView {
   constructor(world) {
     this.world = world;
     this.form = newDatasetForm();
+    this.offer = h("p", { class: "soft", hidden: true }, "You have not seen the demo yet: ", demoButton("demo-later", "small"));
   }
 
   update() {
@@ -61,36 +65,58 @@ export class ListView {
       this.grid = h("div");
       const place = h("div", { class: "cards" });
       this.tiles = place;
+      this.cards = new Map();
       this.hero = hero();
       this.element.replaceWith(this.grid);
       this.element = this.grid;
       this.grid.className = "stack";
-      this.grid.append(this.hero, place, h("section", { class: "card" }, h("h2", {}, "Make a new one"), this.form));
+      this.grid.append(this.hero, place, h("section", { class: "card" }, h("h2", {}, "Make a new one"), this.form), this.offer);
     }
     this.hero.hidden = datasets.length > 0;
+    this.offer.hidden = !datasets.length || this.world.datasets.has(DEMO);
     const isDemoUnderWay = this.world.queue.some((request) => request.command === "demo");
-    this.hero.querySelector("button").disabled = isDemoUnderWay;
-    this.hero.querySelector("button").textContent = isDemoUnderWay ? "The demo is being drawn …" : "Show me the demo";
-    swap(this.tiles, datasets.map(tile));
+    for (const button of [...this.hero.querySelectorAll("button"), ...this.offer.querySelectorAll("button")]) {
+      button.disabled = isDemoUnderWay;
+      button.textContent = isDemoUnderWay ? "The demo is being drawn …" : OFFER;
+    }
+    this.drawTiles(datasets);
+  }
+
+  /** A card stays the same element as long as its dataset is there: what is pressed while it changes is still pressed. */
+  drawTiles(datasets) {
+    for (const name of this.cards.keys()) if (!this.world.datasets.has(name)) this.cards.delete(name);
+    const isSame = datasets.length === this.tiles.childElementCount && datasets.every((dataset) => this.cards.has(dataset.name));
+    for (const dataset of datasets) {
+      const facts = JSON.stringify(dataset);
+      const card = this.cards.get(dataset.name) ?? { element: h("a", { class: "card tile", id: `tile-${dataset.name}`, href: `#/d/${encodeURIComponent(dataset.name)}` }) };
+      if (card.facts !== facts) fillTile(card.element, dataset);
+      card.facts = facts;
+      this.cards.set(dataset.name, card);
+    }
+    if (!isSame) swap(this.tiles, datasets.map((dataset) => this.cards.get(dataset.name).element));
   }
 }
 
 function hero() {
   return h("section", { class: "card hero" },
-    h("h1", {}, "A talking face from one recording"),
-    h("p", { class: "soft" }, "Bring a few minutes of video of one person talking. It is checked, trained on this machine, "
-      + "and becomes a face that says whatever you give it to say. Nothing leaves this machine."),
-    h("button", { class: "primary", id: "demo", onclick: () => attempt(() => ask("POST", "/demo"), "The demo is in the queue") },
-      "Show me the demo"),
+    h("h1", {}, "A talking face, or a voice, from recordings of one person"),
+    h("p", { class: "soft" }, "Bring a few minutes of video of somebody talking, and it becomes a face that says whatever you give it to say. "
+      + "Bring sentences with their texts, and they become a voice. Everything is checked first and trained on this machine; nothing leaves it."),
+    demoButton("demo", "primary"),
     h("p", { class: "soft" }, "It draws a presenter, trains on it in some minutes, and lets it speak. Or begin with your own recording below."));
 }
 
-function tile(dataset) {
+function demoButton(id, style) {
+  return h("button", { class: style, id, onclick: () => attempt(() => ask("POST", "/demo"), "The demo is in the queue") }, OFFER);
+}
+
+function fillTile(element, dataset) {
   const live = dataset.live;
   const doing = live ? `${live.stage} ${live.target_epochs ? `epoch ${live.epoch} of ${live.target_epochs}` : live.activity}` : "";
   const rest = live?.eta_total_s ? `, about ${formatDuration(live.eta_total_s)} left` : "";
   const label = [dataset.name, kindsOf(dataset).join(" and "), WORDS[dataset.status] ?? dataset.status].filter(Boolean).join(", ");
-  return h("a", { class: "card tile", id: `tile-${dataset.name}`, href: `#/d/${encodeURIComponent(dataset.name)}`, "aria-label": label },
+  element.setAttribute("aria-label", label);
+  swap(element,
     h("div", { class: "row spread" }, h("h3", {}, dataset.name), chip(dataset.status)),
     kindMark(dataset),
     h("progress", { max: 1, value: shareOf(dataset), "aria-label": `${dataset.name}: how far` }),
@@ -102,7 +128,7 @@ function newDatasetForm() {
   const file = h("input", { id: "new-file", type: "file", accept: "video/*,audio/*,.zip,.csv,.mkv" });
   const bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Upload" });
   const button = h("button", { class: "primary", id: "new-make" }, "Make it");
-  const form = h("form", {}, h("label", {}, "Name", name), h("label", {}, "Recording (you can add it later)", file), bar, button);
+  const form = h("form", {}, h("label", {}, "Name of the person or the voice", name), h("label", {}, "Recording: a video for a face; sounds or a zip for a voice (you can add it, or record it, later)", file), bar, button);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     button.disabled = true;

@@ -68,6 +68,8 @@ function listen() {
   };
 }
 
+// A press beside the explanation of a word closes it; Escape does so by itself.
+document.getElementById("meaning").addEventListener("click", (event) => { if (event.target === event.currentTarget) event.target.close(); });
 window.addEventListener("hashchange", () => { show(); main.focus(); });
 await attempt(() => ask("GET", "/session"));
 show();

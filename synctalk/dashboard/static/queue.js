@@ -25,16 +25,16 @@ export class QueueView {
           class: "small", id: `stop-${request.id}`,
           onclick: () => attempt(() => ask("POST", request.job ? `/queue/${request.id}/stop` : `/datasets/${encodeURIComponent(request.dataset)}/stop`),
             "It ends at the next safe place"),
-        }, "Stop")))) : h("p", { class: "soft" }, "Nothing.")),
+        }, "Stop")))) : h("p", { class: "soft" }, "Nothing. A training is started on the page of its ", h("a", { href: "#/" }, "dataset"), ".")),
       h("section", { class: "card" }, h("h2", {}, "Waits"),
         queue.waiting.length ? h("table", {}, queue.waiting.map((request, at) => row(request, `number ${at + 1}`,
           this.mover(queue.waiting, at, -1), this.mover(queue.waiting, at, 1),
           h("button", { class: "small", id: `out-${request.id}`, onclick: () => attempt(() => ask("DELETE", `/queue/${request.id}`)) }, "Take out"))))
-          : h("p", { class: "soft" }, "Nothing waits.")),
+          : h("p", { class: "soft" }, "Nothing waits. What is started while another training runs waits here, and its order can be changed.")),
       h("section", { class: "card" }, h("h2", {}, "Ended"),
         queue.ended.length ? h("table", {}, queue.ended.slice(0, 50).map((request) =>
           row(request, request.ending.outcome, h("span", { class: "soft" }, request.ending.message))))
-          : h("p", { class: "soft" }, "Nothing yet.")));
+          : h("p", { class: "soft" }, "Nothing has ended yet.")));
   }
 
   mover(waiting, at, by) {

@@ -32,5 +32,5 @@ function field(setting) {
       : { ...common, type: "number", min: setting.least, max: setting.most, step, placeholder: "as the preset says" });
   const limits = [setting.least !== null && `${setting.is_above_least ? "above" : "from"} ${setting.least}`,
     setting.most !== null && setting.most < 1e9 && `to ${setting.most}`].filter(Boolean).join(" ");
-  return h("label", {}, setting.name, input, h("span", { class: "soft" }, [limits, defaults].filter(Boolean).join("; ")));
+  return h("label", {}, setting.name, input, setting.meaning && h("span", {}, setting.meaning), h("span", { class: "soft" }, [limits, defaults].filter(Boolean).join("; ")));
 }

@@ -3,6 +3,7 @@
 import { ask, datasetPath } from "/static/api.js";
 import { attempt, h, swap } from "/static/dom.js";
 import { chosenSettings, fillWith } from "/static/settings.js";
+import { term } from "/static/terms.js";
 
 const PRESETS = {
   draft: "Minutes on two processor cores. To see whether the recording is good.",
@@ -25,10 +26,10 @@ export function startForm(dataset) {
     dataset.has_recordings && h("label", {}, "What shall be made of it", h("select", { name: "line", id: "line", onchange: () => { advanced.open = false; advanced.replaceChildren(advanced.firstChild); } },
       Object.entries(LINES).filter(([name]) => name !== "face" || dataset.has_source).map(([name, told]) =>
         h("option", { value: name, selected: name === dataset.line }, told)))),
-    h("fieldset", {}, h("legend", {}, "How good, and how long"), Object.entries(PRESETS).map(([name, told]) =>
+    h("fieldset", {}, h("legend", {}, "How good, and how long (the ", term("preset"), ")"), Object.entries(PRESETS).map(([name, told]) =>
       h("label", { class: "choice" }, h("input", { type: "radio", name: "preset", value: name, checked: name === (dataset.request?.options.preset ?? "draft") }),
         h("span", {}, h("strong", {}, name), h("br"), h("span", { class: "soft" }, told))))),
-    h("label", {}, "If something is there already",
+    dataset.stages.some((stage) => stage.status !== "pending") && h("label", {}, "If something is there already",
       h("select", { name: "force" }, Object.entries(FORCES).map(([value, told]) => h("option", { value }, told)))),
     proposals,
     advanced,
@@ -85,7 +86,7 @@ async function fillProposals(place, form, advanced, dataset) {
     }
     advanced.open = true;
   };
-  place.replaceChildren(place.firstChild, h("p", { class: "soft" }, "Nothing of this is used unless you take it over. Another batch changes speed, and a little what is learned."),
+  place.replaceChildren(place.firstChild, h("p", { class: "soft" }, "Nothing of this is used unless you take it over. Another ", term("batch"), " changes speed, and a little what is learned; ", term("loaders"), " and ", term("number format"), " change speed only."),
     h("table", { class: "findings" }, proposals.map((each) => h("tr", {},
       h("td", {}, each.setting), h("td", {}, h("strong", {}, String(each.value)), h("span", { class: "soft" }, each.value === each.usual ? " as the preset says" : ` instead of ${each.usual === -1 ? "automatic" : each.usual}`)),
       h("td", { class: "soft" }, each.reason),

@@ -189,7 +189,7 @@ export class StudioView {
       player(each),
       provenance?.job.text && h("blockquote", {}, shortened(provenance.job.text)),
       h("p", { class: "soft" }, originOf(each)),
-      h("div", { class: "row" }, each.files.map((file) => h("a", { class: "button small", href: `${resultPath(file)}`, download: nameOf(file) }, `${nameOf(file)} (${formatBytes(file.size)})`))),
+      h("div", { class: "row" }, each.files.map((file) => h("a", { class: "button small", href: `${resultPath(file)}`, download: nameOf(file) }, `Download ${nameOf(file)} (${formatBytes(file.size)})`))),
       h("div", { class: "row spread" }, canCompare ? h("label", { class: "row" }, box, "compare") : h("span"),
         h("button", { class: "small danger", id: `delete-${idOf(each)}`, onclick: () => this.removeMade(each) }, "Delete")));
   }

@@ -40,7 +40,7 @@ export class SystemView {
     if (!this.findings) {
       this.findings = h("div", { role: "status" });
       swap(this.parts.machine, h("h2", {}, "This machine"),
-        h("p", { class: "soft" }, `synctalk ${machine.synctalk}, Python ${machine.python}, ${machine.system}, ${machine.processors} processors, trains on ${told.devices.join(", ")}`),
+        h("p", { class: "soft" }, `synctalk ${machine.synctalk}, Python ${machine.python}, ${machine.system}, ${machine.processors} processors, trains on ${told.devices.map((device) => (device === "cpu" ? "the processor" : device)).join(", ")}`),
         h("div", { class: "row" }, h("button", { id: "doctor", onclick: () => this.examine() }, "Check the installation"),
           h("a", { class: "button", id: "logs", href: "/api/v1/system/logs", download: "synctalk-logs.zip" }, "Download all logs")),
         h("p", { class: "soft after" }, "The logs come with versions and findings, without recordings, texts or secrets."), this.findings);
@@ -77,6 +77,7 @@ export class SystemView {
     if (!told) return;
     const act = async (word) => this.showTensorBoard(await attempt(() => ask("POST", `/system/tensorboard/${word}`)) ?? told);
     swap(this.parts.tensorboard, h("h2", {}, "TensorBoard"),
+      h("p", { class: "soft" }, "Curves in every detail, for those who know it."),
       told.refusal && h("p", { class: "warning" }, `It runs, but it is not shown here: ${told.refusal}. Stop it, or reach it as whoever started it meant.`),
       told.is_running && told.url && h("p", {}, "It runs at ", h("a", { href: told.url, target: "_blank", rel: "noreferrer" }, told.url)),
       !told.is_available && h("p", { class: "soft" }, "It is not installed. Every curve is on the page of its dataset; who wants more: pip install 'synctalk[track]'"),
@@ -91,7 +92,7 @@ export class SystemView {
       h("td", {}, h("button", { class: "small", id: `back-${each.id}`, onclick: async () => {
         await attempt(() => ask("POST", `/trash/${each.id}/restore`), `${each.dataset || each.told || each.result.replace(/^sounds\//, "")} is back`);
         this.readTrash();
-      } }, "Bring back"))))) : h("p", { class: "soft" }, "Nothing."));
+      } }, "Bring back"))))) : h("p", { class: "soft" }, "Nothing was deleted. What is deleted can be brought back here."));
   }
 }
 

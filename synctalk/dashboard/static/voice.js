@@ -1,17 +1,19 @@
-// What the stage prepare thinks of the recordings of a voice, rows put right, and a first sentence with what came of it.
+// What the first stage of a line thinks of the recordings, rows put right, and a first sentence with what came of it.
 
 import { ask, datasetPath, filePath } from "/static/api.js";
 import { attempt, h, swap, formatFigure } from "/static/dom.js";
 
-const VERDICTS = { good: "done", usable: "interrupted", poor: "failed" };
+const VERDICTS = { good: "done", usable: "interrupted", poor: "failed", unusable: "failed" };
+const REPORTS = { "preprocess/report.json": "How good the film is", "prepare/report.json": "How good the recordings are" };
 const SAMPLE = "The quick brown fox jumps over the lazy dog.";
 
 /** The part of a dataset's page about its recordings; null where there is nothing to tell. */
 export async function drawPreparation(dataset, keys) {
   const parts = [];
-  if (keys.has("prepare/report.json")) {
-    const answer = await fetch(filePath(dataset.name, "prepare/report.json"));
-    if (answer.ok) parts.push(drawReport(await answer.json()));
+  for (const [key, title] of Object.entries(REPORTS).filter(([each]) => keys.has(each))) {
+    const answer = await fetch(filePath(dataset.name, key));
+    const report = answer.ok ? await answer.json() : {};
+    if (report.verdict) parts.push(drawReport(title, report));
   }
   if (keys.has("prepare/rejected.csv")) {
     const rejected = await attempt(() => ask("GET", `${datasetPath(dataset.name)}/recordings/rejected`));
@@ -22,9 +24,9 @@ export async function drawPreparation(dataset, keys) {
   return parts.length ? parts.flat() : null;
 }
 
-function drawReport(report) {
+function drawReport(title, report) {
   return [
-    h("div", { class: "row spread" }, h("h2", {}, "How good the recordings are"),
+    h("div", { class: "row spread" }, h("h2", {}, title),
       h("span", { class: `chip ${VERDICTS[report.verdict] ?? ""}` }, report.verdict)),
     h("table", { class: "findings" }, (report.findings ?? []).map((finding) => h("tr", {},
       h("td", {}, h("strong", {}, finding.name)),
