@@ -22,12 +22,10 @@ _TEST_EPOCHS, _TEST_BATCH = 5, 4
 
 def build_parser() -> argparse.ArgumentParser:
     """The older flags; those that have no effect any more say so in their help."""
-    parser = argparse.ArgumentParser(
-        prog="train_kokoro.py", description="Train a transformer voice on recordings with MFA alignments."
-    )
+    parser = argparse.ArgumentParser(prog="train_kokoro.py", description="Train a transformer voice on recordings.")
     parser.add_argument(
         "-c", "--corpus", type=Path, default=Path("LJSpeech-1.1"),
-        help="recordings with metadata.csv, wavs/ and TextGrids, or a dataset (default: %(default)s)",
+        help="recordings with metadata.csv and wavs/, with TextGrids or without, or a dataset (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("-o", "--output", help="has no effect: checkpoints are in checkpoint/NAME/kokoro")
     parser.add_argument("-b", "--batch-size", type=int, help="clips per step (default: by --model-size)")

@@ -122,7 +122,7 @@ class SpokenClips:
         features = [self._features(self._clips[index]) for index in indices]
         prior = torch.zeros(len(indices), max(map(len, sounds)), max(one.shape[1] for one in features))
         for row, one, heard in zip(prior, sounds, features, strict=True):
-            own = log_prior(len(one), heard.shape[1], concentration=_CONCENTRATION)
+            own = log_prior(_places(one), heard.shape[1], concentration=_CONCENTRATION)
             row[: own.shape[0], : own.shape[1]] = own
         return {
             "sounds": pad_sequence(sounds, batch_first=True, padding_value=PADDING),
@@ -140,6 +140,13 @@ def survey_sound(clips: Sequence[SpokenClip], samples: NDArray[Any], *, rate_hz:
     """What a corpus sounds like, by at most 200 of its clips, spread over all of it."""
     chosen = clips[:: -(-len(clips) // _MOST_LISTENED)]
     return Acoustics.of(torch.cat([_listen(one, samples, rate_hz) for one in chosen], dim=1))
+
+
+def _places(sounds: Tensor) -> Tensor:
+    """Where each sound is among those that are heard; a silence, of which nobody knows, is between two: `[N]`."""
+    is_quiet = sounds == QUIET
+    place = (~is_quiet).cumsum(dim=0) - 1
+    return (place + 0.5 * is_quiet).clamp(0, int(place[-1]))
 
 
 def _listen(one: SpokenClip, samples: NDArray[Any], rate_hz: int) -> Tensor:

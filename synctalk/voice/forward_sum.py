@@ -43,26 +43,24 @@ def log_forward_sum(scores: Tensor, tokens: Tensor, frames: Tensor) -> Tensor:
     return torch.where(exists, totals, 0.0).sum(dim=1) - cost
 
 
-def log_prior(tokens: int, frames: int, *, concentration: float) -> Tensor:
+def log_prior(places: Tensor, frames: int, *, concentration: float) -> Tensor:
     """How likely each frame belongs to each token when nothing is known but the order: a beta-binomial per frame.
 
-    Frame t of T, counted from 1, has the distribution of the token's number from 0 to N - 1 with parameters
+    Frame t of T, counted from 1, has the distribution of the token's place from 0 to the last one with parameters
     a = concentration * t and b = concentration * (T + 1 - t) (Badlani et al., section 2.3).
 
     Args:
-        tokens: N.
+        places: Of the tokens, not decreasing, 0 to the last `[N]`. A token that takes no time of its own may stand
+            between two whole places: it is as likely as there, beside them.
         frames: T.
         concentration: How near to the diagonal; 1 is the paper's, less allows more.
 
     Shape:
-        `[N, T]`; in each frame the probabilities add up to 1.
+        `[N, T]`; in each frame the probabilities of the whole places add up to 1.
     """
-    last = tokens - 1
-    number = torch.arange(tokens, dtype=torch.float64)[:, None]
+    place, last = places.double()[:, None], places[-1].double()
     towards = concentration * torch.arange(1, frames + 1, dtype=torch.float64)
     away = towards.flip(0)
-    ways = torch.lgamma(torch.tensor(last + 1.0)) - torch.lgamma(number + 1) - torch.lgamma(last - number + 1)
-    rising = torch.lgamma(number + towards)
-    # The other half is the same seen from the end.
-    both = rising + rising.flip(0, 1) - torch.lgamma(last + towards + away)
-    return (ways + both - torch.lgamma(towards) - torch.lgamma(away) + torch.lgamma(towards + away)).float()
+    ways = torch.lgamma(last + 1) - torch.lgamma(place + 1) - torch.lgamma(last - place + 1)
+    rising = torch.lgamma(place + towards) + torch.lgamma(last - place + away) - torch.lgamma(last + towards + away)
+    return (ways + rising - torch.lgamma(towards) - torch.lgamma(away) + torch.lgamma(towards + away)).float()

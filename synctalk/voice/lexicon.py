@@ -22,7 +22,8 @@ _log = get_logger(__name__)
 
 # The longest group that fits is taken; each line is a kind of group. Letters after | have to follow and are not taken.
 _RULES = """
-^e$=IY1|  tion=SH AH0 N|  sion=ZH AH0 N|  ture=CH ER0|  ough=AO1|  augh=AO1|  eigh=EY1|  igh=AY1|
+^the$=DH AH0|  ^be$=B IY1|  ^he$=HH IY1|  ^me$=M IY1|  ^she$=SH IY1|  ^we$=W IY1|  ^e$=IY1|
+tion=SH AH0 N|  sion=ZH AH0 N|  ture=CH ER0|  ough=AO1|  augh=AO1|  eigh=EY1|  igh=AY1|
 tch=CH|  dge=JH|  sch=S K|  ch=CH|  sh=SH|  th=TH|  ph=F|  wh=W|  ck=K|  ng=NG|  qu=K W|  kn=N|  wr=R|  gh=G|
 ee=IY1|  ea=IY1|  oo=UW1|  ou=AW1|  ow=OW1|  ai=EY1|  ay=EY1|  oa=OW1|  oi=OY1|  oy=OY1|  au=AO1|  aw=AO1|  ie=IY1|
 ew=Y UW1|  ue=UW1|  ar=AA1 R|  er=ER0|  ir=ER1|  or=AO1 R|  ur=ER1|

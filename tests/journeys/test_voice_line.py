@@ -27,13 +27,14 @@ SETTINGS = {
         "prepare.held_out=0.3", "vits.size=draft", "vits.epochs=1", "vits.batch_size=3", "vits.segment_samples=2048",
         "voice.sample_text=",
     ),
+    "align": ("prepare.held_out=0.3", "align.epochs=2", "align.batch_size=2"),
     "kokoro": (
         "prepare.held_out=0.3", "kokoro.hidden_dim=32", "kokoro.n_encoder_layers=1", "kokoro.n_decoder_layers=1",
         "kokoro.n_heads=2", "kokoro.encoder_ff_dim=32", "kokoro.decoder_ff_dim=32", "kokoro.epochs=2",
         "kokoro.batch_size=2", "runtime.preview_s=0.2",
     ),
 }  # fmt: skip
-LINES = {"vits": "voice", "kokoro": "kokoro"}
+LINES = {"vits": "voice", "align": "kokoro", "kokoro": "kokoro"}
 KILLS = [
     ("prepare.store", 3), ("files.renamed", 3), ("engine.step", 1), ("checkpoint.snapshot", 1), ("engine.step", 2),
     ("checkpoint.committed", 1), ("engine.check", 1), ("engine.step", 1), ("files.rename", 2),
@@ -105,6 +106,8 @@ def results(place: Place, stage: str = "vits") -> dict[str, Any]:
     found["log"] = [{key: value for key, value in entry.items() if key != "timing"} for entry in log]
     previews = sorted(folder.glob("previews/*"))
     found["previews"] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in previews}
+    for path in sorted(folder.glob("alignments.json")):
+        found[path.name] = path.read_text()
     for path in sorted(folder.glob("*.pth")):
         found[path.name] = digest_tensors(torch.load(path, weights_only=True))
     return found

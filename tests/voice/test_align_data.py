@@ -41,7 +41,12 @@ def test_a_clip_is_the_same_in_every_batch(data: SpokenClips) -> None:
     assert frames == data.lengths[0]
     assert torch.equal(beside["features"][0, :, :frames], alone["features"][0])
     assert torch.equal(beside["prior"][0, :sounds, :frames], alone["prior"][0])
-    assert torch.equal(alone["prior"][0], log_prior(sounds, frames, concentration=0.2))
+
+
+def test_by_the_prior_silences_take_no_time(data: SpokenClips) -> None:
+    batch = data.load([0], [0])
+    places = torch.tensor([0, 0, 1, 1.5, 2, 3, 3.5, 4, 5, 6, 6])
+    assert torch.equal(batch["prior"][0], log_prior(places, data.lengths[0], concentration=0.2))
 
 
 def test_stress_makes_no_other_sound() -> None:

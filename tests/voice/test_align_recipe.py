@@ -28,7 +28,7 @@ def batch() -> dict[str, Tensor]:
     for clip, (count, frames) in enumerate(((4, 11), (3, 7))):
         heard = kinds[sounds[clip]].repeat_interleave(lengths[clip], dim=0)
         features[clip, :, :frames] = heard.T + 0.3 * torch.randn(FEATURES, frames, generator=generator)
-        prior[clip, :count, :frames] = log_prior(count, frames, concentration=0.2)
+        prior[clip, :count, :frames] = log_prior(torch.arange(count), frames, concentration=0.2)
     return {
         "sounds": sounds, "sound_count": torch.tensor([4, 3]), "features": features,
         "frame_count": torch.tensor([11, 7]), "prior": prior,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,11 @@ from synctalk.voice.kokoro_voice import load_kokoro
 from synctalk.voice.mel import HOP
 from synctalk.voice.own_alignment import Alignments, read_own
 from synctalk.voice.phones import PUNCTUATION, SILENCE
+from synctalk.voice.prepare import run_prepare
+from synctalk.voice.reading import Reading
+from synctalk.voice.textgrid import read_textgrid
 from synctalk.voice.units import utter_clip
+from synctalk.voice.wordmatch import match_words
 from synctalk.workspace import Workspace
 from tests.voice.grids import HELLO, written_long
 from tests.voice.lettered import RATE_HZ, write_lettered
@@ -180,3 +185,36 @@ def test_a_corpus_that_cannot_be_aligned_is_refused(ask: Ask, texts: list[str], 
     with pytest.raises(InputError, match=problem) as refused:
         train_aligner(context)
     assert "TextGrids" in refused.value.hint
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_words_of_real_speech_are_found_where_the_montreal_forced_aligner_finds_them(
+    ask: Ask, real_data: Path, tmp_path: Path
+) -> None:
+    given = real_data / "voice" / "ljspeech"
+    workspace = Workspace(tmp_path, "lj")
+    shutil.copytree(given, workspace.dataset / "recordings", ignore=shutil.ignore_patterns("textgrids"))
+    workspace.voice.mkdir()
+    context = ask("lj", align__epochs=40, align__batch_size=4)
+    assert run_prepare(context).outcome is Outcome.FINISHED
+    assert train_aligner(context).summary["left_out"] == 0
+    corpus, _samples = open_corpus(workspace.voice)
+    aligned = read_own(corpus, workspace.training("align") / ALIGNMENTS)
+    assert len(aligned.clips) == 24
+    own = word_starts(aligned.clips, corpus, aligned.units)
+    errors_s = []
+    for clip in corpus.clips:
+        words = [
+            word for word in read_textgrid(given / "textgrids" / f"{clip.name}.TextGrid").words if not word.is_silent
+        ]
+        read = Reading.of(clip.text).words
+        for word, place, start_s in zip(
+            read, match_words(read, [one.mark for one in words]), own[clip.name], strict=True
+        ):
+            if words[place].mark == word:
+                errors_s.append(abs(start_s - words[place].start_s))
+    assert len(errors_s) > 400
+    assert np.median(errors_s) < 0.03
+    assert np.mean(np.less(errors_s, 0.05)) > 0.75
+    assert np.mean(np.less(errors_s, 0.1)) > 0.9

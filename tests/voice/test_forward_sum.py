@@ -49,14 +49,20 @@ def test_what_is_beyond_a_clip_changes_nothing() -> None:
 
 @given(tokens=st.integers(1, 40), frames=st.integers(1, 60), concentration=st.floats(0.05, 2))
 def test_in_each_frame_the_prior_adds_up_to_one(tokens: int, frames: int, concentration: float) -> None:
-    prior = log_prior(tokens, frames, concentration=concentration).exp()
+    prior = log_prior(torch.arange(tokens), frames, concentration=concentration).exp()
     assert prior.shape == (tokens, frames)
     assert torch.allclose(prior.sum(dim=0), torch.ones(frames), atol=1e-4)
 
 
 def test_the_prior_is_the_beta_binomial_of_the_paper() -> None:
     tokens, frames, concentration = 7, 12, 0.3
-    prior = log_prior(tokens, frames, concentration=concentration)
+    prior = log_prior(torch.arange(tokens), frames, concentration=concentration)
     for frame in range(1, frames + 1):
         alike = betabinom(tokens - 1, concentration * frame, concentration * (frames + 1 - frame))
         assert prior[:, frame - 1].tolist() == pytest.approx(alike.logpmf(range(tokens)).tolist(), abs=1e-5)
+
+
+def test_a_place_between_two_is_about_as_likely_as_they_and_changes_neither() -> None:
+    between = log_prior(torch.tensor([0, 1, 1.5, 2, 3]), 9, concentration=0.4)
+    assert torch.equal(between[[0, 1, 3, 4]], log_prior(torch.arange(4), 9, concentration=0.4))
+    assert (between[2, 3:6] > torch.minimum(between[1], between[3])[3:6]).all()

@@ -10,7 +10,7 @@ const PRESETS = {
   standard: "Hours on a laptop, less on a small graphics card. What most want.",
   high: "The sharpest. Wants a graphics card.",
 };
-const LINES = { face: "A talking face", voice: "A voice (for Piper and others)", kokoro: "A voice of the kind Kokoro (needs alignments)" };
+const LINES = { face: "A talking face", voice: "A voice (for Piper and others)", kokoro: "A voice of the kind Kokoro" };
 const FORCES = { "": "Go on where it stopped", retrain: "Train anew, keep what was prepared", all: "Everything anew" };
 
 export function startForm(dataset) {
@@ -61,8 +61,8 @@ async function showPlan(dataset, form, place) {
 
 /** The sections of settings that have nothing to do with a line. */
 const STRANGE = {
-  face: ["prepare", "vits", "kokoro", "voice", "feedback"],
-  voice: ["preprocess", "syncnet", "main", "kokoro", "feedback"],
+  face: ["prepare", "vits", "align", "kokoro", "voice", "feedback"],
+  voice: ["preprocess", "syncnet", "main", "align", "kokoro", "feedback"],
   kokoro: ["preprocess", "syncnet", "main", "vits", "voice", "feedback"],
 };
 
