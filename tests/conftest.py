@@ -6,6 +6,7 @@ or a file in the checkout, and when it talks to anything but this machine. Each 
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 import os
@@ -248,11 +249,10 @@ class _World:
 def _children() -> set[int]:
     """The child processes of this one, without waiting for any; empty where the system does not tell."""
     found: set[int] = set()
-    for task in Path("/proc/self/task").glob("*/children"):
-        try:
-            found.update(map(int, task.read_text().split()))
-        except OSError:  # that thread has just ended
-            continue
+    with contextlib.suppress(FileNotFoundError):
+        for task in os.listdir("/proc/self/task"):  # asked twice for each of thousands of tests
+            with contextlib.suppress(OSError), open(f"/proc/self/task/{task}/children") as children:
+                found.update(map(int, children.read().split()))  # a thread that has just ended has none
     return found
 
 

@@ -86,7 +86,9 @@ def verdicts(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     shutil.copy(repository / "tests" / "permissions.py", root / "tests")
     (root / "tests" / "test_crimes.py").write_text(CRIMES)
     (root / "pytest.ini").write_text("[pytest]\n")
-    command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "tests"]
+    # A folder of its own for temporary files: else it would first clear away what earlier test runs have left.
+    own = ["--basetemp", str(tmp_path_factory.mktemp("temporary"))]
+    command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", *own, "tests"]
     return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False).stdout
 
 

@@ -199,7 +199,8 @@ def _keep(look: Look, order: Order, report: RunReport) -> list[str]:
     """Seal what was seen, and return what there is to say about it."""
     workspace = order.workspace
     lines = [*map(describe_skip, report.decisions), *_conclude(order)]
-    folders = {place for path in report.looked_at for place in path.parents if workspace.dataset in place.parents}
+    dataset, parents = workspace.dataset, {path.parent for path in report.looked_at}
+    folders = {place for parent in parents for place in (parent, *parent.parents) if dataset in place.parents}
     told = [*sorted(folders), workspace.settings_file, workspace.state_file, _result_folder(order) / "best.pth"]
     seal = look.seal([*told, *named_paths(order.settings), *report.looked_at], lines)
     try:

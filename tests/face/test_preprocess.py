@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from synctalk.outcome import Outcome
 from synctalk.pipeline.stage import StageContext
 from synctalk.progress import Progress
 from synctalk.workspace import Workspace
+from tests.pictures import CONTACT_SHEET, drawn_once
 
 SECONDS = 2.6
 FRAMES = 65
@@ -60,6 +61,12 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Films:
         return made[key]
 
     return film
+
+
+@pytest.fixture(autouse=True)
+def _pictures() -> Iterator[None]:
+    with drawn_once(CONTACT_SHEET):
+        yield
 
 
 @pytest.fixture

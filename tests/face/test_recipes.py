@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from synctalk.pipeline.stage import StageContext
 from synctalk.progress import Progress
 from synctalk.training.checkpoint import Checkpoint, Facts, load_checkpoint, save_checkpoint
 from synctalk.workspace import Workspace
+from tests.pictures import LOSSES, drawn_once
 
 TINY = {
     "syncnet.epochs": 1, "main.epochs": 1, "main.channels": 8, "main.batch_size": 4, "syncnet.batch_size": 4,
@@ -30,6 +31,12 @@ TINY = {
 }  # fmt: skip
 
 Ask = Callable[..., StageContext]
+
+
+@pytest.fixture(autouse=True)
+def _pictures() -> Iterator[None]:
+    with drawn_once(LOSSES):
+        yield
 
 
 @pytest.fixture

@@ -16,13 +16,17 @@ import pytest
 import torch
 
 from synctalk.cli import main
+from synctalk.face.presenter import film_presenter, perform_babble
 from synctalk.workspace import Workspace
+from tests.pictures import CONTACT_SHEET, LOSSES, drawn_once
 from tests.program import FACE, Program
 
 SMALL = (
     "preprocess.size_px=64", "syncnet.epochs=2", "main.epochs=2", "main.channels=16", "runtime.snapshot_s=0.2",
     "runtime.preview_s=0", "runtime.device=cpu",
 )  # fmt: skip
+
+SHORT_S = 4.0
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,8 @@ def call_here(capsys: pytest.CaptureFixture[str]) -> Callable[..., subprocess.Co
     once for all of them."""
 
     def call(*command: str) -> subprocess.CompletedProcess[str]:
-        code = main(command[3:])
+        with drawn_once(LOSSES, CONTACT_SHEET):
+            code = main(command[3:])
         told = capsys.readouterr()
         return subprocess.CompletedProcess(command, code, told.out, told.err)
 
@@ -111,10 +116,16 @@ def call_here(capsys: pytest.CaptureFixture[str]) -> Callable[..., subprocess.Co
 @pytest.fixture(scope="session")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six seconds of a small drawn presenter."""
-    from synctalk.face.presenter import film_presenter, perform_babble
-
     path = tmp_path_factory.mktemp("recording") / "anna.mp4"
     film_presenter(path, perform_babble(6.0, seed=11), seed=5, size_px=192)
+    return path
+
+
+@pytest.fixture(scope="session")
+def short_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four seconds of the same presenter, where only the preparation is looked at."""
+    path = tmp_path_factory.mktemp("short") / "anna.mp4"
+    film_presenter(path, perform_babble(SHORT_S, seed=11), seed=5, size_px=192)
     return path
 
 

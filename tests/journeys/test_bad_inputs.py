@@ -14,6 +14,7 @@ import pytest
 from synctalk.face.presenter import Scene, film_presenter, perform_babble
 from synctalk.lock import DatasetLock
 from synctalk.media.encode import find_ffmpeg
+from tests.journeys.conftest import SHORT_S
 
 Make = Callable[[Path, Path], None]
 
@@ -72,10 +73,12 @@ REFUSED: list[tuple[Make, str]] = [
 
 
 @pytest.mark.parametrize(("make", "word"), REFUSED, ids=[make.__name__ for make, _ in REFUSED])
-def test_a_recording_that_cannot_be_used_is_refused_with_advice(make_place, recording, call_here, make, word) -> None:
+def test_a_recording_that_cannot_be_used_is_refused_with_advice(
+    make_place, short_recording, call_here, make, word
+) -> None:
     place = make_place()
     (place.dataset / "anna.mp4").unlink()
-    make(place.dataset / "anna.mp4", recording)
+    make(place.dataset / "anna.mp4", short_recording)
     ended = call_here(*place.run_words("--until", "preprocess"))
     assert ended.returncode == 2, ended.stderr
     assert word in ended.stderr
@@ -106,10 +109,10 @@ def cut_off(path: Path, recording: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [odd_size, portrait, ntsc, cut_off], ids=lambda make: make.__name__)
-def test_an_unusual_recording_is_prepared(make_place, recording, call_here, make) -> None:
+def test_an_unusual_recording_is_prepared(make_place, short_recording, call_here, make) -> None:
     place = make_place()
     (place.dataset / "anna.mp4").unlink()
-    make(place.dataset / "anna.mp4", recording)
+    make(place.dataset / "anna.mp4", short_recording)
     ended = call_here(*place.run_words("--until", "preprocess"))
     assert ended.returncode == 0, ended.stderr
     boxes = np.load(place.dataset / "face" / "boxes.npy")
@@ -119,7 +122,7 @@ def test_an_unusual_recording_is_prepared(make_place, recording, call_here, make
     if make is cut_off:
         assert "damaged" in ended.stderr or "truncated" in ended.stderr or "ends" in ended.stderr
     else:
-        assert abs(len(boxes) - 150) <= 6
+        assert abs(len(boxes) - 25 * SHORT_S) <= 6
 
 
 @pytest.mark.parametrize(
@@ -175,9 +178,9 @@ def test_a_folder_that_cannot_be_made_is_told(make_place, call_here) -> None:
 
 
 @pytest.mark.parametrize("name", ["Anna Maria", "Анна & it's (2)"])
-def test_names_of_people_are_fine(make_place, recording, call_here, name) -> None:
+def test_names_of_people_are_fine(make_place, short_recording, call_here, name) -> None:
     place = make_place()
-    ended = call_here(*place.command("run", name, "--video", str(recording), "--until", "preprocess"))
+    ended = call_here(*place.command("run", name, "--video", str(short_recording), "--until", "preprocess"))
     assert ended.returncode == 0, ended.stderr
     assert (place.root / "dataset" / name / "face" / "crops.npy").is_file()
 

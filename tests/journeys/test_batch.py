@@ -12,10 +12,10 @@ from pathlib import Path
 SCRIPT = Path(__file__).parents[2] / "scripts" / "batch_preprocess.py"
 
 
-def test_one_failed_recording_stops_nobody(tmp_path, recording) -> None:
+def test_one_failed_recording_stops_nobody(tmp_path, short_recording) -> None:
     for place in ("voice/voice.mp4", "lying.mp4"):
         (tmp_path / "dataset" / place).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "dataset" / place).write_bytes(recording.read_bytes())
+        (tmp_path / "dataset" / place).write_bytes(short_recording.read_bytes())
     (tmp_path / "dataset" / "broken").mkdir()
     (tmp_path / "dataset" / "broken" / "broken.mp4").write_text("no video")
     ended = subprocess.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -12,14 +13,16 @@ import torch
 from synctalk.errors import SuspendedError
 from synctalk.log import logging_to
 from synctalk.outcome import Outcome
-from synctalk.training import history
-from tests.pictures import the_same_picture
+from tests.pictures import LOSSES, drawn_once
 from tests.training.tiny import train_here
+
+_for_life = contextlib.ExitStack()
+"""Of this process and its children."""
 
 
 def warm_up() -> None:
     torch.set_num_threads(1)
-    history.draw_history = the_same_picture
+    _for_life.enter_context(drawn_once(LOSSES))
     with tempfile.TemporaryDirectory() as folder:  # what is imported, drawn or compiled on first use
         train_here({"folder": folder, "plan": {"trackers": ["tensorboard"]}})
 

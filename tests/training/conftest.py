@@ -15,7 +15,7 @@ import pytest
 from synctalk.training.checkpoint import load_checkpoint
 from synctalk.training.content import hash_tree
 from tests.nursery import Nursery
-from tests.pictures import drawn_once
+from tests.pictures import LOSSES, drawn_once
 
 HERE = Path(__file__).resolve().parent
 
@@ -77,7 +77,7 @@ def without_timing(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @pytest.fixture(autouse=True)
 def pictures() -> Iterator[None]:
     """Trainings do not wait for their pictures; a test of the pictures has a fixture of this name that does nothing."""
-    with drawn_once():
+    with drawn_once(LOSSES):
         yield
 
 

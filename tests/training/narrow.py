@@ -74,7 +74,7 @@ def main(folder: Path) -> None:
         plan = make_plan(folder, target_epochs=epochs, batch_size=8, fingerprint="wide")
         plan.seed_weights()
         engine = Engine(
-            plan=plan, recipe=Wide(), train_data=WideData(16), valid_data=WideData(0), should_stop=Switch(),
+            plan=plan, recipe=Wide(), train_data=WideData(8), valid_data=WideData(0), should_stop=Switch(),
             journal=SavedJournal(), progress=Progress(None, dataset="tiny", stage="tiny"),
         )  # fmt: skip
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

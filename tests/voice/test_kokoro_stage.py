@@ -19,7 +19,7 @@ from synctalk.training.checkpoint import load_checkpoint
 from synctalk.voice.kokoro_stage import PREVIEW, train_kokoro
 from synctalk.voice.kokoro_voice import load_kokoro
 from synctalk.workspace import Workspace
-from tests.pictures import drawn_once
+from tests.pictures import LOSSES, drawn_once
 from tests.voice.spoken import RATE_HZ, write_spoken
 
 TINY = {
@@ -33,7 +33,7 @@ Ask = Callable[..., StageContext]
 
 @pytest.fixture(autouse=True)
 def _pictures() -> Iterator[None]:
-    with drawn_once():
+    with drawn_once(LOSSES):
         yield
 
 

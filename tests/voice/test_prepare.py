@@ -27,6 +27,7 @@ from synctalk.voice.corpus import Corpus, open_corpus
 from synctalk.voice.prepare import run_prepare
 from synctalk.voice.voice_report import Report
 from synctalk.workspace import Workspace
+from tests.pictures import VOICE_REPORT, drawn_once
 from tests.program import Program
 
 MADE = {"clips.json", "audio.npy", "metadata.csv", "rejected.csv", "report.json", "report.png"}
@@ -44,6 +45,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def names(corpus: Corpus) -> list[str]:
     return [clip.name for clip in corpus.clips]
+
+
+@pytest.fixture(autouse=True)
+def _pictures() -> Iterator[None]:
+    with drawn_once(VOICE_REPORT):
+        yield
 
 
 @pytest.fixture

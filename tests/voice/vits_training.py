@@ -18,7 +18,7 @@ from synctalk.progress import Progress
 from synctalk.voice.corpus import Corpus, write_corpus
 from synctalk.voice.vits import WIDTHS, Width
 from synctalk.workspace import Workspace
-from tests.pictures import drawn_once
+from tests.pictures import LOSSES, VOICE_REPORT, drawn_once
 from tests.voice.conftest import TINY
 
 TEXTS = ["one two three.", "four, five", "six and seven", "eight?"]
@@ -34,8 +34,8 @@ _DEPTH = (
 
 @contextlib.contextmanager
 def narrow_networks() -> Iterator[None]:
-    """Networks that a test can train, as deep as published; their losses are drawn once."""
-    with drawn_once(), pytest.MonkeyPatch.context() as patch:
+    """Networks that a test can train, as deep as published, and pictures drawn once."""
+    with drawn_once(LOSSES, VOICE_REPORT), pytest.MonkeyPatch.context() as patch:
         patch.setitem(WIDTHS, "draft", Width(16, 32, 32))
         yield
 
