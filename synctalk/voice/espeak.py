@@ -65,7 +65,7 @@ def phonemes_of(texts: Sequence[str], voice: str) -> list[str]:
     return [_write(text, clauses) for text, clauses in zip(simple, answer, strict=True)]
 
 
-def phonemes_of_lately(texts: Sequence[str], voice: str) -> list[str]:
+def recalled_phonemes(texts: Sequence[str], voice: str) -> list[str]:
     """The phonemes of each text; one question for all that were not asked for lately.
 
     Raises:

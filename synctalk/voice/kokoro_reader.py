@@ -52,6 +52,7 @@ class KokoroReader:
         sentences = split_sentences(text)
         if not sentences:
             raise InputError("there is nothing to say", hint="give a text: --text 'Hello there.' or --file text.txt")
+        self._voice.read_ahead(sentences)
         return self._read(sentences, delivery.speed or 1.0)
 
     def _read(self, sentences: list[str], speed: float) -> Iterator[Samples]:

@@ -18,6 +18,7 @@ from synctalk.errors import InputError, TrainingError
 from synctalk.training.checkpoint import load_checkpoint
 from synctalk.voice.aligned import AlignedCorpus
 from synctalk.voice.corpus import Corpus
+from synctalk.voice.espeak import recalled_phonemes
 from synctalk.voice.kokoro import KokoroModel, Text
 from synctalk.voice.kokoro_recipe import MODEL
 from synctalk.voice.lexicon import Lexicon
@@ -111,6 +112,15 @@ class KokoroVoice:
             InputError: There is no word in the text, one that cannot be spelled, or the pace is out of range.
         """
         return self.speak_tokens(self._read(text), pace=pace)
+
+    def read_ahead(self, texts: Sequence[str]) -> None:
+        """Ask espeak once for all of them, where the voice reads phonemes; see `Phonemes.read_ahead`.
+
+        Raises:
+            MissingPartError, InputError, StageError: As `recalled_phonemes`.
+        """
+        if self._facts.units == "phonemes":
+            recalled_phonemes(texts, self._facts.espeak)
 
     def _read(self, text: str) -> list[str]:
         """The tokens of a text."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from synctalk.voice.alphabet import Alphabet
-from synctalk.voice.espeak import phonemes_of_lately
+from synctalk.voice.espeak import recalled_phonemes
 from synctalk.voice.spelling import IdMap
 
 
@@ -38,7 +38,7 @@ class Phonemes:
 
     def read_ahead(self, texts: Sequence[str]) -> None:
         """Ask espeak once for all of them: for each alone, it takes longer to start than to answer."""
-        phonemes_of_lately([text for text in texts if text.strip()], self.espeak)
+        recalled_phonemes([text for text in texts if text.strip()], self.espeak)
 
     def _phonemes(self, text: str) -> str:
-        return phonemes_of_lately([text], self.espeak)[0] if text.strip() else ""
+        return recalled_phonemes([text], self.espeak)[0] if text.strip() else ""

@@ -17,7 +17,7 @@ from typing import Literal
 from synctalk.errors import InputError
 from synctalk.voice.alphabet import plain
 from synctalk.voice.corpus import Clip, Corpus
-from synctalk.voice.espeak import phonemes_of_one
+from synctalk.voice.espeak import recalled_phonemes
 from synctalk.voice.language import find_language
 from synctalk.voice.lexicon import spell
 from synctalk.voice.phones import PUNCTUATION
@@ -60,9 +60,9 @@ def utter_text(text: str, units: Units, *, espeak: str = "") -> Utterance:
 
     Raises:
         InputError: Nothing, or something that cannot be spelled.
-        MissingPartError, StageError: As `phonemes_of_one`.
+        MissingPartError, StageError: As `recalled_phonemes`.
     """
-    return _spoken(phonemes_of_one(text, espeak) if units == "phonemes" and text.strip() else text, units)
+    return _spoken(recalled_phonemes([text], espeak)[0] if units == "phonemes" and text.strip() else text, units)
 
 
 def sound_of(unit: str) -> str:

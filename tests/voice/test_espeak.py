@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from synctalk.errors import InputError, MissingPartError, StageError
 from synctalk.voice import espeak
 from synctalk.voice.alphabet import Alphabet
-from synctalk.voice.espeak import check_espeak, phonemes_of, phonemes_of_lately
+from synctalk.voice.espeak import check_espeak, phonemes_of, recalled_phonemes
 from synctalk.voice.language import LANGUAGES, find_language
 from tests.voice.conftest import pretend_espeak
 
@@ -72,10 +72,10 @@ def test_what_was_asked_for_lately_is_remembered_for_each_voice(monkeypatch) -> 
         return [f"{voice}:{text}" for text in texts]
 
     monkeypatch.setattr(espeak, "phonemes_of", answer)
-    assert phonemes_of_lately(["a", "b", "a"], "x") == ["x:a", "x:b", "x:a"]
-    assert phonemes_of_lately(["b", "c"], "x") == ["x:b", "x:c"]
-    assert phonemes_of_lately(["a"], "y") == ["y:a"]  # there is no room for the oldest of the others
-    assert phonemes_of_lately(["b", "c", "a"], "x") == ["x:b", "x:c", "x:a"]
+    assert recalled_phonemes(["a", "b", "a"], "x") == ["x:a", "x:b", "x:a"]
+    assert recalled_phonemes(["b", "c"], "x") == ["x:b", "x:c"]
+    assert recalled_phonemes(["a"], "y") == ["y:a"]  # there is no room for the oldest of the others
+    assert recalled_phonemes(["b", "c", "a"], "x") == ["x:b", "x:c", "x:a"]
     assert asked == [("x", "a", "b"), ("x", "c"), ("y", "a"), ("x", "a")]
 
 

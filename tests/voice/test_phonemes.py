@@ -60,7 +60,7 @@ def test_training_clips_are_spelled_without_asking_espeak(tmp_path: Path, monkey
 def test_a_voice_spells_what_it_has_learned_and_names_the_rest(monkeypatch) -> None:
     facts = VoiceFacts(22_050, espeak="en-us", phonemes=LEARNED)
     spelling = facts.spelling
-    monkeypatch.setattr("synctalk.voice.phonemes.phonemes_of_lately", lambda texts, _: [HELLO + "ʲ$_"] * len(texts))
+    monkeypatch.setattr("synctalk.voice.phonemes.recalled_phonemes", lambda texts, _: [HELLO + "ʲ$_"] * len(texts))
     assert spelling.encode("Hello, world.") == Alphabet().spell(HELLO)
     assert spelling.unknown("Hello, world.") == ["ʲ"]
 
@@ -140,7 +140,7 @@ def test_in_the_hugging_face_layout_it_is_the_same_voice(anna, folder: Path) -> 
 
 
 def test_it_is_exported_for_transformers_and_speaks_from_there(anna, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("synctalk.voice.phonemes.phonemes_of_lately", lambda texts, _: [HELLO] * len(texts))
+    monkeypatch.setattr("synctalk.voice.phonemes.recalled_phonemes", lambda texts, _: [HELLO] * len(texts))
     (out,) = export_voice(phoneme_voice(anna), tmp_path, ExportOrder(format="hf", sample_text="Hello, world."))
     assert (out / "model.safetensors").is_file()
 
