@@ -12,7 +12,9 @@ import torch
 
 from synctalk.errors import InputError, TrainingError
 from synctalk.training.checkpoint import Checkpoint, Facts, save_checkpoint
+from synctalk.voice import espeak
 from synctalk.voice.kokoro import KokoroModel
+from synctalk.voice.kokoro_reader import KokoroReader
 from synctalk.voice.kokoro_recipe import MODEL
 from synctalk.voice.kokoro_voice import FACTS, KokoroVoice, VoiceFacts, load_kokoro
 from synctalk.voice.phones import SILENCE, TokenSet
@@ -54,6 +56,16 @@ def test_speaking_twice_says_the_same_and_leaves_the_training_mode(model: Kokoro
     assert torch.equal(voice.speak("oh").mel, voice.speak("oh").mel)
     assert model.training
     assert model.postnet.dropout.training
+
+
+def test_a_reading_of_phonemes_asks_espeak_once(model: KokoroModel, monkeypatch) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(espeak, "_LATELY", espeak._Memory(room=8))
+    monkeypatch.setattr(espeak, "phonemes_of", lambda texts, _voice: asked.append(texts) or ["ʃ"] * len(texts))
+    facts = msgspec.structs.replace(VOICE, units="phonemes", espeak="en-us")
+    reader = KokoroReader(KokoroVoice(model, facts, vocoder=silent))
+    assert len(list(reader.speak("One ship. Two ships. Three ships."))) == 3
+    assert asked == [["One ship.", "Two ships.", "Three ships."]]
 
 
 def test_pace_makes_it_shorter_and_phones_are_always_heard(model: KokoroModel) -> None:
