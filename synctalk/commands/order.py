@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,7 +15,7 @@ from synctalk.catalogue import guess_line
 from synctalk.config import Settings, load_settings, parse_overrides
 from synctalk.errors import ExitCode, InputError, StoppedError
 from synctalk.face.asr import check_asr
-from synctalk.face.source import adopt_source
+from synctalk.face.source import adopt_source, is_source
 from synctalk.files import publish_bytes
 from synctalk.hours import seconds_trained
 from synctalk.lines import find_line, named_paths
@@ -26,7 +28,7 @@ from synctalk.pipeline.supervisor import Patience, Supervisor
 from synctalk.seal import Look
 from synctalk.state import read_state
 from synctalk.trackers import require_installed
-from synctalk.voice.recordings import adopt_recordings
+from synctalk.voice.recordings import adopt_recordings, are_recordings
 from synctalk.workspace import Workspace
 
 _LEAST_BUDGET_S = 0.001
@@ -100,7 +102,7 @@ def _check_audio_features(settings: Settings) -> None:
         )
 
 
-def adopt(workspace: Workspace, *, video: Path | None, audio: Path | None, is_dry_run: bool) -> None:
+def adopt(workspace: Workspace, *, video: Path | None, audio: Path | None) -> None:
     """Make a video the source, or a folder of sounds the recordings, of a dataset, with signals heard.
 
     Raises:
@@ -109,14 +111,39 @@ def adopt(workspace: Workspace, *, video: Path | None, audio: Path | None, is_dr
         StoppedError: A signal came.
     """
     read_state(workspace.state_file, dataset=workspace.name)  # refused before any change
+    with _stoppable() as should_stop:
+        if video is not None:
+            adopt_source(workspace, video, should_stop=should_stop)
+        if audio is not None:
+            adopt_recordings(workspace, audio, should_stop=should_stop)
+
+
+def find_new(workspace: Workspace, *, video: Path | None, audio: Path | None) -> list[Path]:
+    """Which of them `adopt` would take in; changes nothing.
+
+    Raises:
+        InputError, StoppedError: As `adopt`.
+    """
+    with _stoppable() as should_stop:
+        is_known_video = video is None or is_source(workspace, video, should_stop=should_stop)
+        is_known_audio = audio is None or are_recordings(workspace, audio, should_stop=should_stop)
+    return [path for path, is_known in ((video, is_known_video), (audio, is_known_audio)) if path and not is_known]
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[Callable[[], bool]]:
+    """With signals heard; one that came raises `StoppedError` at the end."""
     stop = StopFlag()
     with stopping_on_signals(stop):
-        if video is not None:
-            adopt_source(workspace, video, is_dry_run=is_dry_run, should_stop=stop.is_raised)
-        if audio is not None:
-            adopt_recordings(workspace, audio, is_dry_run=is_dry_run, should_stop=stop.is_raised)
+        yield stop.is_raised
     if stop.is_raised():
         raise StoppedError
+
+
+def print_plan_of_new(order: Order, new: Sequence[Path]) -> None:
+    """Print what a run would do with recordings that the dataset does not have yet: what comes of them nobody knows."""
+    stages = ", ".join(stage.name for stage in order.graph.until(order.until))
+    print(f"{order.workspace.name}: a run takes in {' and '.join(map(str, new))}, and then decides about {stages}")
 
 
 def run_order(order: Order, *, again: str, budget_s: float | None = None, look: Look | None = None) -> ExitCode:

@@ -94,20 +94,18 @@ def execute_run(args: argparse.Namespace) -> int:
     from synctalk.commands.order import (  # noqa: PLC0415 - most of what a look costs
         adopt,
         compose_order,
-        print_plan,
         run_order,
         seconds_left,
         supervise,
     )
     from synctalk.commands.preset_advice import warn_of_forgotten_preset  # noqa: PLC0415 - the same
 
+    if args.dry_run:
+        return _print_what_would_run(workspace, args)
     if args.video is not None or args.audio is not None:
-        adopt(workspace, video=args.video, audio=args.audio, is_dry_run=args.dry_run)
+        adopt(workspace, video=args.video, audio=args.audio)
     order = compose_order(workspace, args)
     warn_of_forgotten_preset(order, args)
-    if args.dry_run:
-        print_plan(order, as_json=False)
-        return ExitCode.DONE
     budget_s = seconds_left(order, args.budget)
     if args.supervise:
         return supervise(
@@ -118,6 +116,25 @@ def execute_run(args: argparse.Namespace) -> int:
             budget_s=budget_s,
         )
     return run_order(order, again=command_to_go_on(args), budget_s=budget_s, look=look)
+
+
+def _print_what_would_run(workspace: Workspace, args: argparse.Namespace) -> ExitCode:
+    from synctalk.commands.order import (  # noqa: PLC0415 - as above
+        compose_order,
+        find_new,
+        print_plan,
+        print_plan_of_new,
+    )
+    from synctalk.commands.preset_advice import warn_of_forgotten_preset  # noqa: PLC0415 - as above
+
+    order = compose_order(workspace, args)
+    warn_of_forgotten_preset(order, args)
+    new = find_new(workspace, video=args.video, audio=args.audio)
+    if new:
+        print_plan_of_new(order, new)
+    else:
+        print_plan(order, as_json=False)
+    return ExitCode.DONE
 
 
 def execute_explain(args: argparse.Namespace) -> ExitCode:

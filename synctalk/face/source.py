@@ -37,16 +37,22 @@ def find_source(workspace: Workspace) -> Path:
     )
 
 
-def adopt_source(
-    workspace: Workspace, video: Path, *, is_dry_run: bool = False, should_stop: Callable[[], bool] = files.never
-) -> Path:
+def is_source(workspace: Workspace, video: Path, *, should_stop: Callable[[], bool] = files.never) -> bool:
+    """Whether `video` is the source of the dataset already, so that `adopt_source` would change nothing.
+
+    Raises:
+        StoppedError, InputError: As `adopt_source`.
+    """
+    return _is_same_content(_checked(video), _target(workspace, video), should_stop)
+
+
+def adopt_source(workspace: Workspace, video: Path, *, should_stop: Callable[[], bool] = files.never) -> Path:
     """Make `video` the source of the dataset: linked where possible, else copied, never moved.
 
     An earlier, different source is kept under the name `earlier-<time>.*`.
 
     Args:
         video: Any video file; its content is checked later, by the preprocess stage.
-        is_dry_run: Only check.
         should_stop: Asked while a long file is compared or copied.
 
     Returns:
@@ -57,11 +63,8 @@ def adopt_source(
         InputError: `video` is missing or not a file.
         StorageError: The disk refused.
     """
-    if not video.is_file():
-        what = "is not a file" if video.exists() else "does not exist"
-        raise InputError(f"{video} {what}", hint="give the path of a video file after --video")
-    target = workspace.dataset / f"source{video.suffix.lower()}"
-    if is_dry_run or _is_same_content(video, target, should_stop):
+    target = _target(workspace, video)
+    if is_source(workspace, video, should_stop=should_stop):
         return target
     files.make_folder(workspace.dataset)
     with files.translating_os_errors(target):
@@ -73,6 +76,17 @@ def adopt_source(
         finally:
             incoming.unlink(missing_ok=True)
     return target
+
+
+def _checked(video: Path) -> Path:
+    if not video.is_file():
+        what = "is not a file" if video.exists() else "does not exist"
+        raise InputError(f"{video} {what}", hint="give the path of a video file after --video")
+    return video
+
+
+def _target(workspace: Workspace, video: Path) -> Path:
+    return workspace.dataset / f"source{video.suffix.lower()}"
 
 
 def _keep_earlier(workspace: Workspace) -> None:

@@ -18,6 +18,7 @@ from synctalk import files
 from synctalk.errors import InputError, StoppedError
 from synctalk.workspace import Workspace
 
+_RECORDINGS = "recordings"
 SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".webm", ".wma")
 LISTING_SUFFIXES = (".csv", ".tsv", ".txt")
 SOUND_FOLDERS = ("wavs", "wav", "audio", "clips")
@@ -34,14 +35,15 @@ def find_recordings(workspace: Workspace) -> Path:
     Raises:
         InputError: There are none.
     """
-    folder = workspace.dataset / "recordings"
+    folder = workspace.dataset / _RECORDINGS
     if folder.is_dir():
         return folder
     if _holds_recordings(workspace.dataset):
         return workspace.dataset
     raise InputError(
         f"dataset {workspace.name!r} has no recordings in {folder}",
-        hint=f"synctalk run {shlex.quote(workspace.name)} --line voice --audio DIR",
+        hint=f"say where they are: synctalk run {shlex.quote(workspace.name)} --audio DIR; other lines than voice need"
+        " their --line, too",
     )
 
 
@@ -105,16 +107,24 @@ def _is_ours(name: str) -> bool:
     return name in _MADE or name.startswith(_EARLIER)
 
 
-def adopt_recordings(
-    workspace: Workspace, folder: Path, *, is_dry_run: bool = False, should_stop: Callable[[], bool] = files.never
-) -> Path:
+def are_recordings(workspace: Workspace, folder: Path, *, should_stop: Callable[[], bool] = files.never) -> bool:
+    """Whether the dataset has the content of `folder` already, so that `adopt_recordings` would change nothing.
+
+    Raises:
+        StoppedError, InputError: As `adopt_recordings`.
+    """
+    found = _checked(workspace, folder)
+    is_dataset = folder.resolve() == workspace.dataset.resolve()
+    return is_dataset or _is_same_content(found, workspace.dataset / _RECORDINGS, should_stop)
+
+
+def adopt_recordings(workspace: Workspace, folder: Path, *, should_stop: Callable[[], bool] = files.never) -> Path:
     """Make the content of `folder` the recordings of the dataset: linked where possible, else copied, never moved.
 
     Earlier, different recordings are kept under the name `earlier-<time>`. The new ones appear all at once.
 
     Args:
         folder: Sounds with their texts; what is in them is checked later, by the stage prepare.
-        is_dry_run: Only check.
         should_stop: Asked for each file, and while long ones are compared or copied.
 
     Returns:
@@ -126,10 +136,10 @@ def adopt_recordings(
         StorageError: The disk refused.
     """
     found = _checked(workspace, folder)
-    target = workspace.dataset / "recordings"
+    target = workspace.dataset / _RECORDINGS
     if folder.resolve() == workspace.dataset.resolve():
         return folder
-    if is_dry_run or _is_same_content(found, target, should_stop):
+    if _is_same_content(found, target, should_stop):
         return target
     files.make_folder(workspace.dataset)
     with files.translating_os_errors(target):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from synctalk.cli import build_parser
+from synctalk.cli import build_parser, main
 from synctalk.commands.run import command_to_go_on
 
 
@@ -33,6 +33,29 @@ def test_the_command_to_go_on_says_the_same_again(words: str) -> None:
 def test_going_on_does_not_start_over() -> None:
     args = build_parser().parse_args(["run", "anna", "--video", "talk.mp4", "--force", "retrain"])
     assert command_to_go_on(args) == "synctalk run anna"
+
+
+def test_a_plan_of_recordings_that_are_not_taken_in_yet(tmp_path: Path, capsys) -> None:
+    given = tmp_path / "given"
+    given.mkdir()
+    (given / "a.wav").write_bytes(b"RIFF")
+    root = tmp_path / "root"
+    words = ["run", "anna", "--root", str(root), "--audio", str(given), "--until", "vits", "--dry-run"]
+    assert main(words) == 0
+    assert capsys.readouterr().out == f"anna: a run takes in {given}, and then decides about prepare, vits\n"
+    assert not (root / "dataset").exists()
+
+
+def test_a_plan_with_another_film_does_not_speak_of_the_one_before(tmp_path: Path, capsys) -> None:
+    source = tmp_path / "dataset" / "anna" / "source.mp4"
+    source.parent.mkdir(parents=True)
+    source.write_bytes(b"old")
+    for name, content in (("old", b"old"), ("new", b"new")):
+        (tmp_path / f"{name}.mp4").write_bytes(content)
+        words = ["run", "anna", "--root", str(tmp_path), "--video", str(tmp_path / f"{name}.mp4"), "--dry-run"]
+        assert main(words) == 0
+        assert ("takes in" in capsys.readouterr().out) is (name == "new")
+    assert source.read_bytes() == b"old"
 
 
 def test_a_supervised_run_answers_as_the_run_itself(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from synctalk import files
 from synctalk.errors import InputError, StoppedError
-from synctalk.voice.recordings import adopt_recordings, find_recordings, recording_files
+from synctalk.voice.recordings import adopt_recordings, are_recordings, find_recordings, recording_files
 from synctalk.workspace import Workspace
 
 
@@ -42,7 +42,7 @@ def test_where_there_are_none_the_command_that_brings_some_is_told(
     workspace: Workspace, names: tuple[str, ...]
 ) -> None:
     fill(workspace.dataset, *names)
-    with pytest.raises(InputError, match="synctalk run anna --line voice --audio DIR"):
+    with pytest.raises(InputError, match="synctalk run anna --audio DIR"):
         find_recordings(workspace)
 
 
@@ -121,9 +121,14 @@ def test_other_content_keeps_every_earlier_one(tmp_path: Path, workspace: Worksp
     assert (find_recordings(workspace) / "wavs/a.wav").read_text().startswith("2")
 
 
-def test_dry_run_changes_nothing(tmp_path: Path, workspace: Workspace) -> None:
-    adopt_recordings(workspace, fill(tmp_path / "given", "a.wav"), is_dry_run=True)
+def test_a_look_tells_new_recordings_from_known_ones(tmp_path: Path, workspace: Workspace) -> None:
+    given = fill(tmp_path / "given", "a.wav")
+    assert not are_recordings(workspace, given)
     assert not workspace.dataset.exists()
+    adopt_recordings(workspace, given)
+    assert are_recordings(workspace, given)
+    assert are_recordings(workspace, workspace.dataset)
+    assert not are_recordings(workspace, fill(tmp_path / "other", "a.wav", content="y"))
 
 
 def test_dataset_given_as_its_own_source_is_left_alone(workspace: Workspace) -> None:
