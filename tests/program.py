@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 
 from synctalk.cli import main
 from tests.nursery import Nursery
+from tests.pictures import LOSSES, drawn_once
 
 FACE = ("synctalk.face.preprocess", "synctalk.face.recipes", "mediapipe.python.solutions.face_mesh")
 VOICE = ("synctalk.voice.prepare", "synctalk.voice.vits_stage", "synctalk.voice.export_stage", "librosa.filters")
@@ -46,7 +48,12 @@ class Program:
             self._nursery.close()
 
 
+_for_life = contextlib.ExitStack()
+"""Of this process and its children."""
+
+
 def warm_up() -> None:
+    _for_life.enter_context(drawn_once(LOSSES))
     for module in sys.argv[2:]:
         importlib.import_module(module)
 

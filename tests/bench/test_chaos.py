@@ -12,9 +12,9 @@ import pytest
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="crash points need a C compiler")
 
 
-def chaos(repository: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def chaos(module: str, repository: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "bench.chaos", "--lanes", "1", "--references", "2", *words],
+        [sys.executable, "-m", module, "--lanes", "1", "--references", "2", *words],
         cwd=repository, capture_output=True, text=True, check=False, timeout=280,
     )  # fmt: skip
 
@@ -22,7 +22,7 @@ def chaos(repository: Path, *words: str) -> subprocess.CompletedProcess[str]:
 @needs_compiler
 def test_accidents_change_nothing(repository: Path) -> None:
     counts = ["--kills", "2", "--stops", "1", "--points", "1", "--refusals", "1", "--corruptions", "2"]
-    ended = chaos(repository, *counts)
+    ended = chaos("tests.bench.chaos_sample", repository, *counts)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     for campaign in ("random kills", "signals", "crash points", "disk errors", "corruptions"):
         assert f"{campaign}: 0 violations" in ended.stdout
@@ -40,6 +40,6 @@ def test_a_program_that_forgets_to_sync_is_found_out(repository: Path, tmp_path:
     files.write_text(source.replace("        os.fsync(descriptor)\n", "        pass\n"))
     assert files.read_text() != source
     counts = ["--kills", "0", "--stops", "0", "--points", "4", "--refusals", "0", "--corruptions", "0"]
-    ended = chaos(broken, *counts, "--seed", "3")
+    ended = chaos("bench.chaos", broken, *counts, "--seed", "3")
     assert ended.returncode == 1
     assert "VIOLATION: point" in ended.stdout

@@ -51,6 +51,12 @@ def test_both_files_hold_the_whole_history_after_each_epoch(tmp_path: Path) -> N
     assert sorted(path.name for path in tmp_path.iterdir()) == [PLOT_FILE, LOG_FILE]
 
 
+def test_the_same_history_gives_the_same_picture_to_the_last_bit() -> None:
+    pictures = {draw_history(make_entries(3), stage="tiny", metric=LOSS) for _ in range(2)}
+    assert len(pictures) == 1
+    assert draw_history(make_entries(4), stage="tiny", metric=LOSS) not in pictures
+
+
 def test_files_that_are_right_already_are_not_written_again(tmp_path: Path) -> None:
     history = LossHistory(tmp_path, stage="tiny", metric=LOSS)
     history.write(make_entries(2))
