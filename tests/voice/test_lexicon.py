@@ -37,7 +37,7 @@ def test_of_two_pronunciations_the_more_frequent_is_learned_and_noise_is_not() -
     [
         ("cat", "K AE1 T"), ("city", "S IH1 T IY0"), ("ship", "SH IH1 P"), ("station", "S T AE1 SH AH0 N"),
         ("rate", "R EY1 T"), ("quick", "K W IH1 K"), ("letter", "L EH1 T ER0"), ("don't", "D AA1 N T"),
-        ("phone", "F OW1 N"), ("e", "IY1"), ("be", "B IY1"), ("the", "DH AH0"), ("there", "TH EH1 R"),
+        ("phone", "F OW1 N"), ("e", "IY1"), ("be", "B IY1"), ("the", "DH AH0"), ("there", "TH ER0"),
     ],
 )  # fmt: skip
 def test_words_that_were_never_heard_are_spelled(word: str, phones: str) -> None:
