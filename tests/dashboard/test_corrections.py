@@ -262,9 +262,7 @@ def test_voice_that_is_not_trained_cannot_be_corrected(service: Service) -> None
     assert service.get("/datasets/untaught/corrections")["can_begin"] is False
 
 
-@pytest.mark.parametrize(
-    "place", ["corrections/key.json", "checkpoint/versions/versions.json", "checkpoint/versions/report.json"]
-)
+@pytest.mark.parametrize("place", ["corrections/key.json", "versions/versions.json", "versions/report.json"])
 def test_damaged_notes_are_told_and_are_no_defect(service: Service, place: str) -> None:
     workspace = Workspace(service.root, f"damaged {Path(place).stem}")
     drill_feedback.finish_voice(workspace)

@@ -36,7 +36,8 @@ export class SystemView {
       meter("Disk", `${formatBytes(now.disk_total_bytes - now.disk_used_bytes)} free`,
         history.map((load) => load.disk_used_bytes / load.disk_total_bytes)),
       now.cards.map((card, at) => meter(card.name, `${card.percent} %, ${formatBytes(card.used_bytes)} of ${formatBytes(card.total_bytes)}`,
-        history.map((load) => (load.cards[at]?.percent ?? 0) / 100)))));
+        history.map((load) => (load.cards[at]?.percent ?? 0) / 100)))),
+      now.cards.length > 0 && h("p", { class: "soft after" }, "Only trainings hold graphics memory, never these pages: one that ends or is stopped gives it back."));
     if (!this.findings) {
       this.findings = h("div", { role: "status" });
       swap(this.parts.machine, h("h2", {}, "This machine"),

@@ -24,14 +24,18 @@ export async function drawPreparation(dataset, keys) {
   return parts.length ? parts.flat() : null;
 }
 
+/** What is to be better stands there; what is good is folded away. */
 function drawReport(title, report) {
+  const findings = report.findings ?? [];
+  const good = findings.filter((finding) => finding.verdict === "good");
+  const table = (rows) => h("table", { class: "findings" }, rows.map((finding) => h("tr", {},
+    h("td", {}, h("strong", {}, finding.name)),
+    h("td", {}, h("span", { class: `chip ${VERDICTS[finding.verdict] ?? ""}` }, finding.verdict)),
+    h("td", { class: "soft" }, finding.text || `${formatFigure(finding.value)} ${finding.unit}`, finding.advice && h("div", {}, finding.advice)))));
   return [
-    h("div", { class: "row spread" }, h("h2", {}, title),
-      h("span", { class: `chip ${VERDICTS[report.verdict] ?? ""}` }, report.verdict)),
-    h("table", { class: "findings" }, (report.findings ?? []).map((finding) => h("tr", {},
-      h("td", {}, h("strong", {}, finding.name)),
-      h("td", {}, h("span", { class: `chip ${VERDICTS[finding.verdict] ?? ""}` }, finding.verdict)),
-      h("td", { class: "soft" }, finding.text || `${formatFigure(finding.value)} ${finding.unit}`, finding.advice && h("div", {}, finding.advice))))),
+    h("div", { class: "row spread" }, h("h2", {}, title), h("span", { class: `chip ${VERDICTS[report.verdict] ?? ""}` }, report.verdict)),
+    table(findings.filter((finding) => finding.verdict !== "good")),
+    good.length > 0 && h("details", {}, h("summary", {}, `${good.length} ${good.length === 1 ? "thing is" : "things are"} good`), table(good)),
   ];
 }
 
