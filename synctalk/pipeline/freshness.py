@@ -22,6 +22,7 @@ from synctalk.workspace import Workspace
 
 SUFFICIENT_SHARE = 0.9
 FORCED = "asked for by --force"
+UNCHANGED = "nothing changed since it was done"
 
 
 class Verdict(StrEnum):
@@ -138,7 +139,7 @@ class Judge:
         if record.status is not Status.DONE:
             return Verdict.RESUME, [_unfinished(record)]
         damage = self._name_damage(stage, record)
-        return (Verdict.RUN, damage) if damage else (Verdict.SKIP, ["nothing changed since it was done"])
+        return (Verdict.RUN, damage) if damage else (Verdict.SKIP, [UNCHANGED])
 
     def _judge_training(self, stage: Stage, record: Record, target: int) -> tuple[Verdict, Sequence[str]]:
         is_done = record.status is Status.DONE
@@ -147,7 +148,7 @@ class Judge:
             return Verdict.RESUME, damage
         count = f"{record.epochs} of {target} epochs"
         if is_done and record.epochs >= target:
-            return Verdict.SKIP, [f"nothing changed since it was done ({count})"]
+            return Verdict.SKIP, [f"{UNCHANGED} ({count})" if target else UNCHANGED]
         is_sufficient = SUFFICIENT_SHARE * target < record.epochs < target
         if is_sufficient and not self._wishes.continue_training:
             lost = [] if is_done else list(name_missing(stage.outputs(self._workspace), self._workspace))

@@ -82,7 +82,9 @@ def test_a_voice_that_was_trained_before_is_not_trained_anew(line: StageGraph, o
     assert decided["align"] == "run: it never ran"
     assert decided["kokoro"] == "skip: nothing changed since it was done (300 of 300 epochs)"
     Runner(order(line)).run()
-    assert {verdict.partition(":")[0] for verdict in plan(order(line)).values()} == {"skip"}
+    decided = plan(order(line))
+    assert decided["prepare"] == decided["align"] == "skip: nothing changed since it was done"
+    assert decided["kokoro"].startswith("skip")
 
 
 def test_how_an_aligner_is_trained_is_nothing_to_given_alignments(line: StageGraph, order, workspace) -> None:

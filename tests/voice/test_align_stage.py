@@ -36,7 +36,7 @@ from tests.voice.grids import HELLO, written_long
 from tests.voice.lettered import RATE_HZ, write_lettered
 
 Ask = Callable[..., StageContext]
-SHORT = {"align.epochs": 12, "align.batch_size": 2, "runtime.device": "cpu"}
+SHORT = {"align.epochs": 5, "align.batch_size": 1, "runtime.device": "cpu"}
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_training_that_is_stopped_goes_on_to_the_same_alignments(ask: Ask) -> 
     def should_stop() -> bool:
         nonlocal asked
         asked += 1
-        return asked == 5  # within the second epoch
+        return asked == 8  # within the second epoch
 
     stopped = ask("stopped", align__epochs=2, should_stop=should_stop)
     assert train_aligner(stopped).outcome is Outcome.INTERRUPTED
