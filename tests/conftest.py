@@ -7,6 +7,7 @@ or a file in the checkout, and when it talks to anything but this machine. Each 
 from __future__ import annotations
 
 import contextlib
+import gc
 import ipaddress
 import logging
 import os
@@ -35,6 +36,8 @@ for _variable in [name for name in os.environ if name.startswith("SYNCTALK_")]:
 for _number, _disposition in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _disposition)
+
+gc.disable()  # until all tests are collected: a million new objects, none of which is garbage
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL_DATA = ROOT.parent / "shared" / "data"
@@ -81,6 +84,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("real_data"):
             item.add_marker(skip)
+
+
+def pytest_collection_finish() -> None:
+    """From here on garbage is looked for again, but not among what stays until the end."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
