@@ -71,6 +71,7 @@ def fetch_voice(name: str) -> None:
     """
     from huggingface_hub import constants, errors  # noqa: PLC0415 - only a voice with such a name needs it
 
+    constants.HF_HUB_DISABLE_TELEMETRY = True  # it asks for the files of a voice, and tells nothing else
     _log.info("downloading %s from the Hugging Face hub into %s", name, constants.HF_HUB_CACHE)
     try:
         with translating_os_errors(Path(constants.HF_HUB_CACHE)):

@@ -15,7 +15,8 @@ from synctalk.config import AUDIO_RATE_HZ
 from synctalk.face.presenter import perform_babble
 from synctalk.media.audio import write_wav
 from synctalk.media.video import probe
-from tests.voice.feedback_place import FeedbackPlace, narrow_networks
+from tests.voice.feedback_place import FeedbackPlace
+from tests.voice.vits_training import narrow_networks
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1500)]
 PATIENT_MS = 600_000

@@ -108,7 +108,7 @@ def use_cache(monkeypatch: pytest.MonkeyPatch, home: Path) -> Path:
     cache = home / "hub"
     for name, value in (
         ("HF_HOME", str(home)), ("HF_HUB_CACHE", str(cache)), ("HF_HUB_OFFLINE", True),
-        ("HF_HUB_DISABLE_TELEMETRY", True),
+        ("HF_HUB_DISABLE_TELEMETRY", False),
     ):  # fmt: skip
         monkeypatch.setattr(constants, name, value)
     return cache

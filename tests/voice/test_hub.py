@@ -108,6 +108,7 @@ def test_only_what_is_needed_is_downloaded_and_only_once(hub: Hub) -> None:
     assert {file: path.read_bytes() for file, path in cached_files(NAME).items()} == FILES
     assert voice_folder(NAME).name == REVISION
     assert not [path for path in hub.asked if path.endswith((".bin", ".md"))]
+    assert all("/resolve/" in path for path in hub.asked)  # nothing is told about who asks
     before = len(hub.asked)
     assert lines.VITS.absent(settings_of(NAME)) == []
     assert inputs_of(NAME)
