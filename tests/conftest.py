@@ -180,6 +180,12 @@ def police() -> Iterator[None]:
         pytest.fail("this test left traces:\n  " + "\n  ".join(problems), pytrace=False)
 
 
+def _quieten() -> None:
+    """Make the program's logger what it is before any command has run."""
+    logger = logging.getLogger("synctalk")
+    logger.handlers, logger.level, logger.propagate = [], logging.NOTSET, True
+
+
 class _World:
     """What a test must leave as it was."""
 
@@ -190,11 +196,10 @@ class _World:
         self.children = _children()
         self.names = _names()
         self.signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        logger = logging.getLogger("synctalk")
-        self.logger = (list(logger.handlers), logger.level, logger.propagate)
+        _quieten()  # fixtures of a whole file have run commands before this test
 
     def differences(self) -> list[str]:
-        self._restore_logger()
+        _quieten()
         return [
             *self._environment_changes(),
             *self._folder_changes(),
@@ -203,10 +208,6 @@ class _World:
             *(f"left {path} behind" for path in sorted(_names() - self.names)),
             *self._signal_changes(),
         ]
-
-    def _restore_logger(self) -> None:
-        logger = logging.getLogger("synctalk")
-        logger.handlers, logger.level, logger.propagate = list(self.logger[0]), *self.logger[1:]
 
     def _environment_changes(self) -> list[str]:
         changed = [
