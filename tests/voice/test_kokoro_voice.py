@@ -126,3 +126,19 @@ def test_what_is_no_such_voice_is_refused(model: KokoroModel, tmp_path: Path) ->
     for changes in ({"kokoro": wider}, {FACTS: {"rate_hz": "loud"}}):
         with pytest.raises(TrainingError, match="does not fit"):
             load_kokoro(saved(tmp_path / "best.pth", model, **changes))
+
+
+def test_letters_are_read_one_by_one_and_a_letter_that_was_never_heard_is_refused(model: KokoroModel) -> None:
+    facts = msgspec.structs.replace(VOICE, extra_phones=("é",), lexicon={}, units="letters")
+    voice = KokoroVoice(model, facts, vocoder=silent)
+    assert len(voice.speak("É, éé!").frames) == len([SILENCE, "é", ",", "é", "é", "!"])
+    with pytest.raises(InputError, match="never heard 'b'"):
+        voice.speak("Éb!")
+
+
+def test_a_phoneme_that_was_heard_with_another_stress_only_is_known(
+    model: KokoroModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synctalk.voice.units.phonemes_of_one", lambda text, voice: {("Sh!", "en"): "ˈʃ!"}[text, voice])
+    facts = msgspec.structs.replace(VOICE, lexicon={}, units="phonemes", espeak="en")
+    assert len(KokoroVoice(model, facts, vocoder=silent).speak("Sh!").frames) == len([SILENCE, "ʃ", "!"])
