@@ -5,7 +5,7 @@ Every decision carries reasons that name the exact item: the file, the setting, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -174,6 +174,26 @@ def await_fetching(decision: Decision, absent: Sequence[str]) -> Decision:
     wanted = f"{', '.join(absent)} is not on this machine; a run downloads it, and then decides"
     reasons = () if decision.verdict is Verdict.SKIP else decision.reasons
     return replace(decision, verdict=verdict, reasons=(*reasons, wanted))
+
+
+def foresee(decisions: Iterable[Decision], workspace: Workspace, settings: Settings) -> Iterator[Decision]:
+    """Decisions that were all made before anything ran, as a run makes them one after another.
+
+    A stage that is fresh now reads a file that a stage before it will write again: nobody knows yet what will be in it.
+    """
+    due: dict[str, Path] = {}
+    for decision in decisions:
+        stage = decision.stage
+        causes = [] if decision.verdict is not Verdict.SKIP else list(_name_causes(stage, workspace, settings, due))
+        if causes or decision.verdict is not Verdict.SKIP:
+            due[stage.name] = stage.folder(workspace)
+        yield replace(decision, verdict=Verdict.RUN, reasons=tuple(causes)) if causes else decision
+
+
+def _name_causes(stage: Stage, workspace: Workspace, settings: Settings, due: Mapping[str, Path]) -> Iterator[str]:
+    for label, path in stage.inputs(workspace, settings).items():
+        makers = [name for name, folder in due.items() if path.is_relative_to(folder)]
+        yield from (f"{maker} runs before it and may change its input {label}" for maker in makers)
 
 
 def _unfinished(record: Record) -> str:

@@ -36,6 +36,7 @@ from synctalk.pipeline.freshness import (
     await_fetching,
     describe_outputs,
     digest_of,
+    foresee,
     take_fingerprint,
 )
 from synctalk.pipeline.graph import StageGraph
@@ -118,7 +119,7 @@ class Runner:
             StateError: A newer program wrote the state.
         """
         self._recorder.look()
-        return list(self._decisions())
+        return list(foresee(self._decisions(), self._workspace, self._order.settings))
 
     def look(self) -> RunReport | None:
         """Decide about every stage under the lock, start nothing, and remember the hashes.

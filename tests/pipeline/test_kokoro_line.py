@@ -108,6 +108,18 @@ def test_without_textgrids_the_voice_follows_the_aligner(line: StageGraph, order
     assert plan(order(line))["align"].startswith("resume: output checkpoint/anna/align/alignments.json")
 
 
+def test_a_plan_foresees_that_more_epochs_of_the_aligner_may_change_the_voice(line, order, workspace) -> None:
+    textgrid(workspace).unlink()
+    Runner(order(line)).run()
+    decided = plan(order(line, align__epochs=50))
+    assert decided["align"] == "resume: the target was raised to 50 epochs; 40 are done"
+    assert decided["kokoro"] == "run: align runs before it and may change its input own alignments"
+    textgrid(workspace).write_text("when")  # then it makes nothing that the voice reads
+    Runner(order(line)).run()
+    textgrid(workspace).with_name("two.TextGrid").write_text("when")
+    assert "may change" not in plan(order(line))["kokoro"]
+
+
 def test_textgrids_that_come_or_go_are_noticed(line: StageGraph, order, workspace) -> None:
     Runner(order(line)).run()
     given = textgrid(workspace).read_bytes()
