@@ -122,6 +122,8 @@ export class DatasetView {
     if (epochs && !isPlaying(this.parts.epochs)) swap(this.parts.epochs, epochs.flat());
     this.parts.results.hidden = !found.length;
     if (!isPlaying(this.parts.results) && this.isNews("results", found)) swap(this.parts.results, drawResults(this.name, found));
+    // Who is putting a row right goes on with it, unless the recordings were looked at anew.
+    if (!this.isNews("preparation", found.filter((artefact) => /^(preprocess|prepare|export)\//.test(artefact.key)))) return;
     const preparation = await drawPreparation(this.dataset, keys);
     this.parts.preparation.hidden = !preparation;
     if (preparation) swap(this.parts.preparation, preparation);
