@@ -79,7 +79,7 @@ class Studio:
             StorageError: The disk refused.
         """
         job = msgspec.structs.replace(job, text=_checked_text(job.text), voice=self._voice(voice, exported))
-        return self._ask("speak", voice, job, _VOICE)
+        return self._ask("speak", voice, job, _describe_learned(voice, _VOICE))
 
     def render(self, face: Workspace, job: Job, *, sound: str) -> Request:
         """Let a face say a sound.
@@ -97,7 +97,7 @@ class Studio:
         with self._confinement.open_file(names):
             job = msgspec.structs.replace(job, sound="/".join(names))
         self._require(face, _FACE)
-        return self._ask("render", face, job, _FACE)
+        return self._ask("render", face, job, _describe_learned(face, _FACE))
 
     def talk(self, face: Workspace, voice: Workspace, job: Job, *, exported: str = "") -> Request:
         """Let a face say a text with a voice.
@@ -108,7 +108,8 @@ class Studio:
         """
         self._require(face, _FACE)
         job = msgspec.structs.replace(job, text=_checked_text(job.text), voice=self._voice(voice, exported))
-        return self._ask("talk", face, job, _FACE)
+        learned = _describe_learned(face, _FACE) + _describe_learned(voice, _VOICE)
+        return self._ask("talk", face, job, learned)
 
     def export(self, voice: Workspace, job: Job) -> Request:
         """Write a trained voice for other programs.
@@ -118,7 +119,7 @@ class Studio:
             StorageError: The disk refused.
         """
         self._require(voice, _VOICE[:1])
-        return self._ask("export", voice, job, _VOICE)
+        return self._ask("export", voice, job, _describe_learned(voice, _VOICE))
 
     def discard(self, key: str, trash: Trash) -> Trashed:
         """Delete something that was made or sent, with a way back.
@@ -146,7 +147,7 @@ class Studio:
                 )
             return trash.put_result(path, told=_describe_made(self._root, name) if is_request else "")
 
-    def _ask(self, command: JobCommand, workspace: Workspace, job: Job, stages: tuple[str, ...]) -> Request:
+    def _ask(self, command: JobCommand, workspace: Workspace, job: Job, learned: list[str]) -> Request:
         request = new_request(workspace.name, RunOptions(), command=command, job=job)
         folder = files.make_folder(job_folder(self._root, request.id))
         note = Provenance(
@@ -156,7 +157,7 @@ class Studio:
             job=job,
             asked_at=request.submitted_at,
             program=f"synctalk {__version__}",
-            learned=_describe_learned(workspace, stages),
+            learned=learned,
         )
         try:
             if job.text:

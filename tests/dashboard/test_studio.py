@@ -12,9 +12,12 @@ import pytest
 from service import Service, serving
 
 from synctalk import files
-from synctalk.dashboard.jobs import Job, Speech, job_words
+from synctalk.dashboard.confinement import Confinement
+from synctalk.dashboard.creations import read_creation
+from synctalk.dashboard.jobs import Job, Speech, job_folder, job_words
 from synctalk.dashboard.problems import ConflictError
-from synctalk.dashboard.studio import _describe_learned
+from synctalk.dashboard.queue import Queue
+from synctalk.dashboard.studio import Studio, _describe_learned
 from synctalk.dashboard.trash import Trash
 from synctalk.state import Best, Record, Status, new_state, save_state
 from synctalk.voice.versions import Version, Versions, versions_path
@@ -235,6 +238,26 @@ def test_talk_names_face_voice_and_a_text_that_no_other_user_can_read() -> None:
         "talk", "--root=/r", "--file=/r/result/studio/1/text.txt", "--speaker=2", "--noise=0.5", "--voice=anna",
         "--out=/r/result/studio/1/bert.mp4", "--", "bert",
     ]  # fmt: skip
+
+
+def test_a_talking_video_tells_what_its_face_and_its_voice_had_learned(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / ".queue")
+    places = {}
+    for name, stage in (("bert", "main"), ("anna", "vits")):
+        places[name] = Workspace(tmp_path, name)
+        files.make_folder(places[name].dataset)
+        files.write_bytes(files.make_folder(places[name].training(stage)) / "best.pth", b"x")
+        state = new_state(name)
+        best = Best(epoch=3, metric="loss", value=0.5, path=f"checkpoint/{name}/{stage}/best.pth")
+        state.stages[stage] = Record(status=Status.DONE, best=best)
+        save_state(places[name].state_file, state)
+    studio = Studio(tmp_path, Confinement(tmp_path), queue)
+    request = studio.talk(places["bert"], places["anna"], Job(text="Hello."))
+    queue.close()
+    made = read_creation(tmp_path, job_folder(tmp_path, request.id))
+    assert made is not None
+    assert made.provenance is not None
+    assert made.provenance.learned == ["main: epoch 3, loss 0.5", "vits: epoch 3, loss 0.5"]
 
 
 # ------------------------------------------------------------------------------------------------------------- attacks

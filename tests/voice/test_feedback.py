@@ -206,14 +206,14 @@ def test_going_back_by_hand_is_one_command(corrected, capsys) -> None:
     assert read_versions(corrected.workspace).current == 0
 
 
-def test_a_voice_that_was_trained_on_speaks_again(corrected, capsys) -> None:
+def test_a_voice_that_was_trained_on_speaks_again(corrected, caplog) -> None:
     """Another best epoch of the training: the version was made from an earlier one."""
     best = corrected.workspace.training("vits") / "best.pth"
     other = corrected.workspace.training("vits") / "epoch_0001.pth"
     best.unlink()
     best.write_bytes(other.read_bytes())
     assert find_voice_checkpoint(corrected.workspace, "best") == best
-    assert "version 1 of anna belongs to an earlier training" in capsys.readouterr().err
+    assert "version 1 of anna belongs to an earlier training" in caplog.text
 
 
 # ------------------------------------------------------------------------------------------------- what is refused
