@@ -139,6 +139,9 @@ def test_letters_are_read_one_by_one_and_a_letter_that_was_never_heard_is_refuse
 def test_a_phoneme_that_was_heard_with_another_stress_only_is_known(
     model: KokoroModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("synctalk.voice.units.phonemes_of_one", lambda text, voice: {("Sh!", "en"): "ˈʃ!"}[text, voice])
+    monkeypatch.setattr(
+        "synctalk.voice.units.recalled_phonemes",
+        lambda texts, voice: [{("Sh!", "en"): "ˈʃ!"}[each, voice] for each in texts],
+    )
     facts = msgspec.structs.replace(VOICE, lexicon={}, units="phonemes", espeak="en")
     assert len(KokoroVoice(model, facts, vocoder=silent).speak("Sh!").frames) == len([SILENCE, "ʃ", "!"])
