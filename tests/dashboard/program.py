@@ -28,7 +28,7 @@ if __name__ == "__main__":
     )
     if os.environ.get("REAL"):
         from synctalk.voice.vits import WIDTHS
-        from tests.voice.feedback_place import NARROW
+        from tests.voice.vits_training import NARROW
 
         WIDTHS["draft"] = NARROW
         sys.exit(main([*sys.argv[1:], *(["--seconds=8"] if sys.argv[1:2] == ["demo"] else [])]))

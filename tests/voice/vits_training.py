@@ -21,6 +21,7 @@ from synctalk.workspace import Workspace
 from tests.pictures import LOSSES, VOICE_REPORT, drawn_once
 from tests.voice.conftest import TINY
 
+NARROW = Width(16, 32, 32)
 TEXTS = ["one two three.", "four, five", "six and seven", "eight?"]
 SMALL = {
     "vits.size": "draft", "vits.epochs": 2, "vits.batch_size": 2, "vits.segment_samples": 2048,
@@ -36,7 +37,7 @@ _DEPTH = (
 def narrow_networks() -> Iterator[None]:
     """Networks that a test can train, as deep as published, and pictures drawn once."""
     with drawn_once(LOSSES, VOICE_REPORT), pytest.MonkeyPatch.context() as patch:
-        patch.setitem(WIDTHS, "draft", Width(16, 32, 32))
+        patch.setitem(WIDTHS, "draft", NARROW)
         yield
 
 
