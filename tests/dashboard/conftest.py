@@ -16,12 +16,21 @@ from service import Service, serving
 from visitor import browsing
 
 from synctalk.lines import LINES
+from synctalk.workspace import Workspace
 
 
 @pytest.fixture(autouse=True)
 def _drill_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """The drill line is there for these tests only: others count the lines."""
     monkeypatch.setitem(LINES, DRILL.name, DRILL)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """An empty dataset."""
+    found = Workspace(tmp_path.resolve(), "anna")
+    found.dataset.mkdir(parents=True)
+    return found
 
 
 @pytest.fixture(scope="package")

@@ -29,13 +29,6 @@ HARMFUL_KEYS = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    found = Workspace(tmp_path.resolve(), "anna")
-    found.dataset.mkdir(parents=True)
-    return found
-
-
 @pytest.fixture(scope="module")
 def voice(service: Service) -> str:
     """A finished voice, as far as files tell, by its address."""

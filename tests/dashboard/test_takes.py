@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,13 +29,6 @@ GERMAN_SOUNDS = [
     "ä", "ö", "ü", "ß", "sch", "ch", "sp", "st", "pf", "z", "qu", "ng", "nk", "ei", "eu|äu", "au", "ie", "j", "w", "v",
     "x", "y", "tz|z", r"\?", "!", ",",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    found = Workspace(tmp_path.resolve(), "anna")
-    found.dataset.mkdir(parents=True)
-    return found
 
 
 def record(workspace: Workspace, sentence: str, content: bytes = WEBM) -> str:
