@@ -45,7 +45,9 @@ the same weights, optimisers, losses, plots and prepared files, to the last bit.
   state, records, caches, prepared data, logs and plots of interrupted and finished datasets.
 - **crash points**: stopped at a file operation of a run with a snapshot after each step; then three recoveries: as it
   is, after a power cut that leaves only what was fsynced, and after one that leaves a random mixture. Where fewer
-  points were tried than a run has, they were drawn at random.
+  points were tried than a run has, they were drawn at random. A snapshot that is overtaken by the next is not written,
+  so the number of operations varies with the load: a run alone does more of them than one that is watched and has
+  company. Points beyond a run's own end are tried, and not reached.
 - **the face line on a recording**: the real command with the real networks on a person's video, killed at random
   moments.
 
