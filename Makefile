@@ -82,11 +82,13 @@ bench-dashboard: $(READY)
 check: lint types floors docs
 
 # What drives the browser is installed apart, so that nothing here ever depends on it; without a browser the tests skip.
+# To look at every situation, the journeys of minutes among them: make test-browser PICTURES=/folder/for/them
 BROWSER := .cache/browser
 test-browser: $(READY)
 	@test -d $(BROWSER)/playwright || timeout 60 $(INSTALL) --no-deps --target $(BROWSER) \
 	  --requirement tests/dashboard/browser.txt || echo "Playwright cannot be installed here; the browser tests are skipped"
-	@PYTHONPATH=$(BROWSER) $(BIN)/python -m pytest -p no:xdist -m "browser and not slow" -rs tests/dashboard
+	@PYTHONPATH=$(BROWSER) $(if $(PICTURES),PICTURES="$(abspath $(PICTURES))") \
+	  $(BIN)/python -m pytest -p no:xdist -m "$(if $(PICTURES),browser,browser and not slow)" -rs tests/dashboard
 
 # espeak-ng is GPL and an extra; it is installed apart, where only the process that may load it finds it.
 ESPEAK := .cache/espeak

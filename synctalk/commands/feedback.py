@@ -35,7 +35,7 @@ from synctalk.voice.versions import TRAINED, Versions, read_versions, restore
 from synctalk.voice_settings import FeedbackSettings
 from synctalk.workspace import Workspace
 
-_BEFORE, _TRAINING = ("prepare", "vits"), "feedback"
+_BEFORE, _CORRECTIONS, _TRAINING = ("prepare", "vits"), "corrections", "feedback"
 _TO_BE_CHOSEN = ("feedback.", "runtime.", "vits.initial")
 """How it learns, where it runs, and where the folder is now that the voice once started from."""
 _log = get_logger(__name__)
@@ -141,13 +141,14 @@ def _in_the_same_round(order: Order, args: argparse.Namespace) -> Order:
     is_asked = args.epochs is not None or "feedback.epochs" in parse_overrides(args.set)
     is_named = is_asked or order.settings.feedback.epochs != FeedbackSettings().epochs
     state = read_state(order.workspace.state_file, dataset=order.workspace.name).state
-    target = state.stages.get(_TRAINING, Record()).target_epochs
-    if is_named or not target:
+    learned = state.stages.get(_TRAINING, Record())
+    if is_named or not learned.target_epochs:
         return order
-    feedback = msgspec.structs.replace(order.settings.feedback, epochs=target)
-    kept = replace(order, settings=msgspec.structs.replace(order.settings, feedback=feedback))
-    verdicts = {decision.stage.name: decision.verdict for decision in Runner(kept).plan()}
-    return order if verdicts[_TRAINING] is Verdict.RUN else kept
+    due = {decision.stage.name: decision.fingerprint.upstream for decision in Runner(order).plan()}
+    if due[_TRAINING].get(_CORRECTIONS) != learned.fingerprint.upstream.get(_CORRECTIONS):
+        return order
+    feedback = msgspec.structs.replace(order.settings.feedback, epochs=learned.target_epochs)
+    return replace(order, settings=msgspec.structs.replace(order.settings, feedback=feedback))
 
 
 def _say_nothing_to_do(order: Order) -> None:

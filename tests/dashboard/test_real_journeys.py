@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from service import serving
-from visitor import DESK, visiting, widest
+from visitor import DESK, look, visiting
 
 from synctalk.config import AUDIO_RATE_HZ
 from synctalk.face.presenter import perform_babble
@@ -21,40 +21,25 @@ from tests.voice.vits_training import narrow_networks
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1500)]
 PATIENT_MS = 600_000
 REAL = {"REAL": "1"}
-SIGHTS = {"desk": (DESK, "light"), "dark": (DESK, "dark"), "phone": ((390, 844), "light")}
-
-
-def look(page: Any, folder: Path, name: str) -> None:
-    """Pictures of one step, light, dark and on a phone; nothing reaches beyond the screen."""
-    folder.mkdir(exist_ok=True)
-    for sight, (size, scheme) in SIGHTS.items():
-        page.emulate_media(color_scheme=scheme)
-        page.set_viewport_size({"width": size[0], "height": size[1]})
-        page.wait_for_timeout(500)
-        assert widest(page) <= size[0], (name, sight)
-        # Written here: the driver would leave a thread for it.
-        (folder / f"{name}-{sight}.png").write_bytes(page.screenshot(full_page=True))
-    page.emulate_media(color_scheme="light")
-    page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_real_face_from_the_first_visit_over_a_killed_server_to_a_film_in_hand(browser: Any, tmp_path: Path) -> None:
-    root, pictures = tmp_path / "root", tmp_path / "pictures"
+    root = tmp_path / "root"
     page = browser.new_context(viewport={"width": DESK[0], "height": DESK[1]}, accept_downloads=True).new_page()
     page.set_default_timeout(PATIENT_MS)
     with serving(root, environment=REAL) as first:
         page.goto(f"http://127.0.0.1:{first.port}/")
         page.wait_for_selector("#demo")
-        look(page, pictures, "1-first-visit")
+        look(page, "face-1-first-visit")
         page.click("#demo")
         page.click("#tile-presenter")
         page.wait_for_selector("ol.stages li:has-text('preprocess') .chip.running")
-        look(page, pictures, "2-preparing")
+        look(page, "face-2-preparing")
         page.wait_for_selector("ol.stages li:has-text('syncnet') .chip.running")
         page.click("#stop")
         page.wait_for_selector("#continue")
-        look(page, pictures, "3-stopped")
+        look(page, "face-3-stopped")
         page.click("summary:has-text('Train on')")
         page.click("#settings summary")
         page.fill("[id='set-syncnet.epochs']", "2")
@@ -63,11 +48,11 @@ def test_real_face_from_the_first_visit_over_a_killed_server_to_a_film_in_hand(b
         curve = "h2:has-text('What main learns') ~ .charts polyline"
         before = page.wait_for_selector(curve).get_attribute("points")
         until(page, lambda: page.locator(curve).first.get_attribute("points") != before)
-        look(page, pictures, "4-learning")
+        look(page, "face-4-learning")
         worker = first.get("/datasets/presenter")["worker_pid"]
         first.kill()
         page.wait_for_selector("#offline:visible")
-        look(page, pictures, "5-server-gone")
+        look(page, "face-5-server-gone")
         with serving(root, "--port", str(first.port), environment=REAL) as second:
             page.wait_for_selector("#offline", state="hidden")
             page.wait_for_selector("h1 ~ .chip.running")
@@ -75,13 +60,13 @@ def test_real_face_from_the_first_visit_over_a_killed_server_to_a_film_in_hand(b
             page.click("#stop")
             page.click("#continue")
             page.wait_for_selector("h1 ~ .chip.done")
-            look(page, pictures, "6-finished")
+            look(page, "face-6-finished")
             page.click("#use")
             render_and_save(page, tmp_path)
-            look(page, pictures, "7-studio")
+            look(page, "face-7-studio")
             page.goto(f"http://127.0.0.1:{second.port}/#/")
             page.wait_for_selector("#tile-presenter")
-            look(page, pictures, "8-datasets")
+            look(page, "face-8-datasets")
     facts = probe(tmp_path / "saved.mp4")
     assert facts.has_audio
     assert facts.duration_s == pytest.approx(3, abs=0.3)
@@ -127,6 +112,7 @@ def test_real_voice_learns_corrections_is_compared_and_led_back(browser: Any, tm
         page.fill("#feedback-epochs", "2")
         page.click("#learn")
         page.wait_for_selector("ol.stages li:has-text('feedback') .chip.running")
+        look(page, "voice-1-learns-corrections")
         page.wait_for_selector("#verdict")
         page.wait_for_selector("h1 ~ .chip.done")
         page.wait_for_selector("h2:has-text('What feedback learns')")
@@ -134,6 +120,7 @@ def test_real_voice_learns_corrections_is_compared_and_led_back(browser: Any, tm
         page.wait_for_selector("summary:has-text('It learns from 3 corrections')")
         page.wait_for_selector("tr:has-text('Version 1'):has-text('speaks')")
         assert (place.workspace.training("versions") / "version_0001.pth").is_file()
+        look(page, "voice-2-corrected")
         page.click("#version-0")
         page.wait_for_selector("tr:has-text('As it was trained'):has-text('speaks')")
         page.click("#version-1")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from drill_feedback import finish_voice
 from service import HERE, Service, serving
-from visitor import DESK, PHONE, browsing, visiting, widest
+from visitor import DESK, browsing, look, visiting
 
 from synctalk.config import AUDIO_RATE_HZ
 from synctalk.face.presenter import Performance, film_presenter, perform_babble
@@ -85,7 +85,7 @@ def test_voice_is_recorded_sentence_by_sentence_over_a_killed_server_until_the_l
                 lambda: page.get_attribute("#level", "value") and float(page.get_attribute("#level", "value")) > -40
             )
             record_take(page)
-            assert widest(page) <= PHONE[0]
+            look(page, "voice-recorded-1")
             page.evaluate("document.querySelector('#heard').play()")
             first.until(lambda: page.evaluate("document.querySelector('#heard').currentTime") > 0.3)
             page.click("#keep")
@@ -107,6 +107,7 @@ def test_voice_is_recorded_sentence_by_sentence_over_a_killed_server_until_the_l
                 page.wait_for_selector("#kept")
                 page.click("#check")
                 page.wait_for_selector("h2:has-text('How good the recordings are')")
+                look(page, "voice-recorded-2-report")
                 assert_usable(second, root / "dataset" / "anna")
 
 
@@ -139,6 +140,7 @@ def test_take_that_is_too_loud_or_too_soft_is_told(
             page.click("#open")
             record_take(page)
             assert word in page.inner_text("#verdict")
+            look(page, f"take-{word.replace(' ', '-')}")
             page.click("#record")  # again, without keeping it
             page.wait_for_selector("#record:has-text('Stop')")
     assert booth.get("/datasets/levels/prompts")[0]["take"] == ""
@@ -154,7 +156,7 @@ def test_correction_is_recorded_heard_and_added_in_the_page_of_its_voice(
     ):
         page.click("#open")
         record_take(page)
-        assert widest(page) <= PHONE[0]
+        look(page, "correction-recorded")
         page.evaluate("document.querySelector('#heard').play()")
         booth.until(lambda: page.evaluate("document.querySelector('#heard').currentTime") > 0.3)
         page.click("#keep")
@@ -174,6 +176,7 @@ def test_microphone_that_is_refused_is_explained(browser: Any, booth: Service) -
         page.click("#open")
         told = page.wait_for_selector("#toast:visible").inner_text()
         assert "not allowed to record" in told or "no microphone" in told
+        look(page, "microphone-refused")
 
 
 def test_face_is_recorded_looked_at_kept_and_passes_the_check(
@@ -194,6 +197,7 @@ def test_face_is_recorded_looked_at_kept_and_passes_the_check(
         page.wait_for_timeout(6000)
         page.click("#record")
         page.wait_for_selector("#heard")
+        look(page, "film-recorded")
         page.evaluate("document.querySelector('#heard').play()")
         booth.until(lambda: page.evaluate("document.querySelector('#heard').currentTime") > 0.3)
         page.click("#keep")

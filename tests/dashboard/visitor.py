@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 PHONE = (375, 700)
 DESK = (1180, 900)
+SIGHTS = {"desk": (DESK, "light"), "dark": (DESK, "dark"), "phone": (PHONE, "light")}
+ALBUM = os.environ.get("PICTURES")
 
 
 @contextlib.contextmanager
@@ -51,3 +55,27 @@ def widest(page: Any) -> float:
     script = """Math.max(document.documentElement.scrollWidth, ...[...document.querySelectorAll("main *")]
         .filter((each) => !each.closest("pre, .tall")).map((each) => each.getBoundingClientRect().right))"""
     return float(page.evaluate(script))
+
+
+def look(page: Any, name: str) -> None:
+    """See one step light, dark and on a phone: nothing reaches beyond the screen.
+
+    Where the environment's PICTURES names a folder, pictures are left there for people to look at.
+    """
+    size, was_dark = page.viewport_size, page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    for sight, (seen_size, seen_scheme) in SIGHTS.items():
+        page.emulate_media(color_scheme=seen_scheme)
+        page.set_viewport_size({"width": seen_size[0], "height": seen_size[1]})
+        assert widest(page) <= seen_size[0], (name, sight)
+        if ALBUM is not None:
+            keep(page, Path(ALBUM) / f"{name}-{sight}.png")
+    page.emulate_media(color_scheme="dark" if was_dark else "light")
+    page.set_viewport_size(size)
+
+
+def keep(page: Any, path: Path) -> None:
+    """A picture of the whole page, once what comes and goes slowly has come."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page.wait_for_timeout(500)
+    # Written here: the driver would leave a thread for it.
+    path.write_bytes(page.screenshot(full_page=True))

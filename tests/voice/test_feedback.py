@@ -102,6 +102,18 @@ def test_without_new_corrections_there_is_nothing_to_do_until_epochs_are_named(c
     assert (plan["feedback"]["verdict"], plan["feedback"]["target_epochs"]) == ("run", 20)
 
 
+def test_without_new_corrections_the_epochs_asked_for_last_stay_whatever_else_is_due(corrected, capsys) -> None:
+    (corrected.workspace.corrected / "audio.npy").write_bytes(b"damaged")
+    capsys.readouterr()
+    assert corrected.feedback("--dry-run", "--json", settings=("feedback.replay=0.7",)) == 0
+    plan = {each["stage"]: each for each in json.loads(capsys.readouterr().out)}
+    assert plan["corrections"]["verdict"] == "run"
+    assert (plan["feedback"]["verdict"], plan["feedback"]["target_epochs"]) == ("run", 2)
+    before = corrected.results()
+    assert corrected.feedback() == 0
+    assert corrected.results() == before
+
+
 def test_it_starts_from_both_networks_of_the_trained_voice(trained) -> None:
     from synctalk.voice.feedback_stage import start_from_trained
 
