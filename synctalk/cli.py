@@ -71,6 +71,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader (head, less) has seen enough; nothing may be flushed into the closed pipe at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.DONE)
+    except MemoryError as error:
+        _show(error, debug=args.debug)
+        _log.error("  hint: end other programs, or run it with a smaller batch or preset; what was committed is kept")
+        return int(ExitCode.FAILED)
     except Exception as error:  # noqa: BLE001 - the border: whatever comes here is shown, never swallowed
         _show(error, debug=args.debug)
         if not args.debug:

@@ -99,6 +99,18 @@ def test_wrong_options_are_refused_with_the_reason(words, complaint, tmp_path, m
     assert list(tmp_path.iterdir()) == []
 
 
+def test_lack_of_memory_is_no_defect_and_says_what_helps(tmp_path, monkeypatch, capsys) -> None:
+    def look(root: object) -> list[str]:
+        raise MemoryError("cannot allocate 4 TiB")
+
+    monkeypatch.setattr("synctalk.commands.status.find_datasets", look)
+    assert main(["status", "--root", str(tmp_path)]) == 1
+    told = capsys.readouterr().err
+    assert "error: MemoryError: cannot allocate 4 TiB" in told
+    assert "smaller batch" in told
+    assert "defect" not in told
+
+
 def test_an_unexpected_error_is_shown_and_asks_for_a_report(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr("synctalk.commands.status.find_datasets", lambda root: 1 / 0)
     assert main(["status", "--root", str(tmp_path)]) == 1

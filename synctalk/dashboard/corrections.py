@@ -13,7 +13,7 @@ import contextlib
 import csv
 import filecmp
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -62,10 +62,17 @@ class KeptCorrection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Corrections(msgspec.Struct, frozen=True, kw_only=True):
-    """The corrections of one voice: what was sent and not learned yet, and what every training learns from."""
+    """The corrections of one voice.
+
+    Attributes:
+        given: What was sent and not learned yet.
+        kept: What every training learns from.
+        taken_back: What was learned once, and is not learned from any more.
+    """
 
     given: list[GivenCorrection]
     kept: list[KeptCorrection]
+    taken_back: list[KeptCorrection]
 
 
 def read_all(confinement: Confinement, workspace: Workspace) -> Corrections:
@@ -84,11 +91,16 @@ def read_all(confinement: Confinement, workspace: Workspace) -> Corrections:
     ]
     return Corrections(
         given=given,
-        kept=[
-            KeptCorrection(key=key, name=each.name, text=each.text, speaker=each.speaker, sound=each.sound)
-            for key, each in kept.items()
-        ],
+        kept=_shown(kept),
+        taken_back=_shown({key: each for key, each in _read_kept(workspace, TAKEN_BACK).items() if key not in kept}),
     )
+
+
+def _shown(corrections: Mapping[str, Correction]) -> list[KeptCorrection]:
+    return [
+        KeptCorrection(key=key, name=each.name, text=each.text, speaker=each.speaker, sound=each.sound)
+        for key, each in corrections.items()
+    ]
 
 
 def compose_feedback(
@@ -164,6 +176,25 @@ def take_back(confinement: Confinement, workspace: Workspace, key: str) -> None:
             files.commit_file(path, files.make_folder(workspace.corrections / TAKEN_BACK) / path.name)
 
 
+def bring_back(confinement: Confinement, workspace: Workspace, key: str) -> None:
+    """Learn again from a correction that was taken back.
+
+    Raises:
+        NotFoundError: There is none.
+        ForbiddenError: A link stands in the way.
+        ConflictError: Its sound was given again meanwhile.
+        LockError: Somebody works on the dataset.
+        StorageError: The disk refused.
+    """
+    with DatasetLock(workspace.lock_file, name=workspace.name):
+        if key not in _read_kept(workspace, TAKEN_BACK):
+            raise NotFoundError(f"no correction {key!a} was taken back")
+        if key in _read_kept(workspace):
+            raise ConflictError("this sound was given again meanwhile", hint="take the later one back first")
+        path = confinement.path_of(_names(workspace, f"{TAKEN_BACK}/{key}.json"))
+        files.commit_file(path, workspace.corrections / path.name)
+
+
 def find_sound(workspace: Workspace, key: str) -> Artefact:
     """The sound of a correction, to be heard: `given/NAME`, or the file of one that is kept.
 
@@ -193,12 +224,13 @@ def _names(workspace: Workspace, key: str) -> list[str]:
     return [*workspace.corrections.relative_to(workspace.root).parts, *checked_names(key.split("/"))]
 
 
-def _read_kept(workspace: Workspace) -> dict[str, Correction]:
-    places = [workspace.corrections, given_folder(workspace), *workspace.corrections.glob("*.json")]
+def _read_kept(workspace: Workspace, below: str = "") -> dict[str, Correction]:
+    folder = workspace.corrections / below
+    places = [workspace.corrections, folder, given_folder(workspace), *folder.glob("*.json")]
     linked = next((path for path in places if path.is_symlink()), None)
     if linked is not None:
         raise ConflictError(f"{linked.name!r} of the corrections is a link", hint="put in its place what it leads to")
-    return read_corrections(workspace.corrections)
+    return read_corrections(folder)
 
 
 def _given(workspace: Workspace) -> Iterator[tuple[Path, str]]:

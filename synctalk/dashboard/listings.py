@@ -87,7 +87,7 @@ def edit_row(confinement: Confinement, workspace: Workspace, *, file: str, line:
         file: The listing, below the recordings.
         line: Its number, from 1; 0 means all of a small text.
         before: What stands there.
-        after: What shall stand there.
+        after: What shall stand there; '' leaves the row out, and the numbers of all others stay.
 
     Raises:
         ConflictError: Something else stands there meanwhile.
@@ -95,7 +95,8 @@ def edit_row(confinement: Confinement, workspace: Workspace, *, file: str, line:
         LockError: Somebody works on the dataset.
         StorageError: The disk refused.
     """
-    if len(after) > LONGEST_ROW or not after.strip() or any(_breaks(sign) for sign in after):
+    is_blank = after != "" and not after.strip()
+    if len(after) > LONGEST_ROW or is_blank or any(_breaks(sign) for sign in after):
         raise RefusedError("a row is one line of text", hint=f"at most {LONGEST_ROW} characters, no line breaks")
     with DatasetLock(workspace.lock_file, name=workspace.name):
         names, content = _open_listing(confinement, workspace, file)

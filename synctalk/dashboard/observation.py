@@ -262,9 +262,14 @@ def _status_of(stages: list[StageView], holder: Holder | None, request: Request 
     for status in (Status.FAILED, Status.INTERRUPTED):
         if status.value in found:
             return status.value
-    if found != {Status.PENDING.value}:
-        return "interrupted"
-    return "ready" if has_source else "empty"
+    if found <= {Status.PENDING.value, Status.DONE.value} and not _was_stopped(request):
+        # What was only checked waits to be trained; nothing was cut off.
+        return "ready" if has_source or Status.DONE.value in found else "empty"
+    return "interrupted"
+
+
+def _was_stopped(request: Request | None) -> bool:
+    return request is not None and request.ending is not None and request.ending.outcome is Outcome.INTERRUPTED
 
 
 def _trouble_of(status: str, stages: list[StageView], request: Request | None) -> Trouble | None:

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from service import Answer, Service
+from service import Answer, Service, serving
 
 SECRET = "the-secret-that-nobody-may-see"
 DATASET = "victim"
@@ -69,13 +69,14 @@ CHANGES = [
 
 
 @pytest.fixture(scope="module")
-def victim(service: Service) -> Service:
-    """A server with one dataset, and beside its root something that is not to be seen."""
-    if not (service.root / "dataset" / DATASET).exists():
-        (service.root.parent / "secret.txt").write_text(SECRET)
-        (service.root / "secret.txt").write_text(SECRET)
-        service.post("/datasets", {"name": DATASET})
-    return service
+def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A server of its own with one dataset, and beside its root something that is not to be seen."""
+    root = tmp_path_factory.mktemp("victim") / "root"
+    with serving(root) as found:
+        (root.parent / "secret.txt").write_text(SECRET)
+        (root / "secret.txt").write_text(SECRET)
+        found.post("/datasets", {"name": DATASET})
+        yield found
 
 
 _OWN = {"server.lock", ".lock", "sessions", "open.json"}

@@ -13,7 +13,7 @@ from service import Answer, Service
 
 from synctalk import files
 from synctalk.dashboard.confinement import Confinement
-from synctalk.dashboard.corrections import find_sound, given_folder, read_all, take_back, take_in
+from synctalk.dashboard.corrections import bring_back, find_sound, given_folder, read_all, take_back, take_in
 from synctalk.dashboard.problems import ConflictError, ForbiddenError, NotFoundError
 from synctalk.voice.correction_store import keep_correction
 from synctalk.voice.listing import Row
@@ -122,6 +122,24 @@ def test_correction_is_taken_back_before_and_after_it_was_learned(workspace: Wor
     for key in ("key", "given/0002.wav", "given/none.wav", "taken-back/key.json", "../anna/corrections/key"):
         with pytest.raises((NotFoundError, ForbiddenError)):
             take_back(confinement, workspace, key)
+
+
+def test_correction_that_was_taken_back_is_brought_back_unless_its_sound_was_given_again(workspace: Workspace) -> None:
+    confinement = Confinement(workspace.root)
+    keep(workspace, give(workspace, "0001.wav", "One."), "One.")
+    take_back(confinement, workspace, "key")
+    assert [each.text for each in read_all(confinement, workspace).taken_back] == ["One."]
+    for key in ("none", "../key", "taken-back/key"):
+        with pytest.raises((NotFoundError, ForbiddenError)):
+            bring_back(confinement, workspace, key)
+    bring_back(confinement, workspace, "key")
+    found = read_all(confinement, workspace)
+    assert ([each.text for each in found.kept], found.taken_back) == (["One."], [])
+    take_back(confinement, workspace, "key")
+    keep(workspace, give(workspace, "again.wav", "Won."), "Won.")
+    assert read_all(confinement, workspace).taken_back == []
+    with pytest.raises(ConflictError, match="given again"):
+        bring_back(confinement, workspace, "key")
 
 
 def test_no_link_is_followed(workspace: Workspace) -> None:

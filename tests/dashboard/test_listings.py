@@ -46,6 +46,14 @@ def test_row_is_put_right_and_the_listing_as_it_was_is_kept_once(workspace: Work
         correct(workspace, 2, "2|Twó|", "2|Zwei.")
 
 
+def test_row_is_left_out_and_the_numbers_of_the_others_stay(workspace: Workspace) -> None:
+    correct(workspace, 2, "2|Twó|", "")
+    folder = workspace.dataset / "recordings"
+    assert (folder / "metadata.csv").read_text() == "1|One.\n\n\n3|Three.\n"
+    assert (folder / "metadata.csv.original").read_text() == ROWS
+    correct(workspace, 2, "", "2|Two.")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16-le", "utf-16-be"])
 @given(
     texts=st.lists(
@@ -94,7 +102,7 @@ def test_listing_of_a_dataset_at_work_is_left_alone(workspace: Workspace) -> Non
         correct(workspace, 1, "1|One.", "1|Uno.")
 
 
-@pytest.mark.parametrize("after", ["", "  ", "a\nb", "a\rb", "a\0", "x" * 10_001, "a\u2028b", "\x1b[2J", "\ud800"])
+@pytest.mark.parametrize("after", ["  ", "a\nb", "a\rb", "a\0", "x" * 10_001, "a\u2028b", "\x1b[2J", "\ud800"])
 def test_row_is_one_line_of_text(workspace: Workspace, after: str) -> None:
     with pytest.raises(RefusedError):
         correct(workspace, 1, "1|One.", after)

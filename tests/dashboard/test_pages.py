@@ -154,6 +154,9 @@ def test_row_of_a_listing_is_put_right_in_the_page(page: Any, fresh: Service) ->
     assert (folder / "recordings" / "metadata.csv").read_text() == "1|One.\n2|Two.\n"
     assert "<b>no</b>" in page.inner_text("main")
     look(page, "row-saved")
+    page.click("#leave-row-out")
+    page.wait_for_selector("#toast:has-text('It is left out from now on')")
+    assert (folder / "recordings" / "metadata.csv").read_text() == "1|One.\n\n"
 
 
 def test_report_on_a_film_is_told_in_words_with_advice(page: Any, fresh: Service) -> None:
@@ -278,7 +281,7 @@ def test_sound_that_was_sent_is_deleted_and_brought_back_in_the_pages(page: Any,
 
 
 def test_card_says_whether_it_is_a_face_or_a_voice(page: Any, fresh: Service) -> None:
-    for name in ("Ágnes", "Björn", "Çelik", "Đorđe"):
+    for name in ("Ágnes", "Björn", "Çelik", "Đorđe", "béla"):
         fresh.post("/datasets", {"name": name})
     for name in ("Ágnes", "Çelik"):
         (fresh.root / "dataset" / name / "source.mp4").write_bytes(MP4)
@@ -289,6 +292,8 @@ def test_card_says_whether_it_is_a_face_or_a_voice(page: Any, fresh: Service) ->
         assert page.inner_text(f"[id='tile-{name}'] .kind") == kinds
         assert page.get_by_role("link", name=f"{name}, {kinds}, ready to train", exact=True).count() == 1
     assert page.locator("[id='tile-Đorđe'] .kind").count() == 0
+    names = page.locator(".tile h3").all_inner_texts()
+    assert [name for name in names if name in {"béla", "Ágnes", "Björn"}] == ["Ágnes", "béla", "Björn"]
 
 
 BAD_ROWS = {
@@ -341,6 +346,8 @@ def test_two_hundred_recordings_with_five_bad_rows_are_sent_reported_and_put_rig
             "the sound was listed before",
         ):
             assert reason in told
+        page.wait_for_selector("h1 ~ .chip:has-text('ready to train')")
+        page.wait_for_selector("#start:visible")
         look(page, "recordings-2-report")
         for at, (number, (before, after)) in enumerate(BAD_ROWS.items()):
             page.click(f"#edit-{at}")
@@ -414,3 +421,7 @@ def test_voice_is_corrected_compared_and_led_back_in_the_page(page: Any, fresh: 
     page.click("summary:has-text('It learns from 2 corrections')")
     page.click("button[aria-label='Take back: Grüß Gott, Zoë!']")
     page.wait_for_selector("summary:has-text('It learns from 1 correction')")
+    page.click("summary:has-text('1 was taken back')")
+    look(page, "corrections-4-taken-back")
+    page.click("button[aria-label='Learn it again: Grüß Gott, Zoë!']")
+    page.wait_for_selector("summary:has-text('It learns from 2 corrections')")

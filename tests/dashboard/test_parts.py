@@ -17,13 +17,14 @@ from synctalk.dashboard.download import parse_range
 from synctalk.dashboard.logtail import read_tail
 from synctalk.dashboard.observation import Observatory
 from synctalk.dashboard.queue import Queue
-from synctalk.dashboard.requests import Ending, Outcome
+from synctalk.dashboard.requests import Ending, Outcome, RunOptions, new_request
 from synctalk.dashboard.sessions import SESSION_S, Sessions, TooManyAttemptsError, WrongTokenError
 from synctalk.dashboard.settings import describe_settings
 from synctalk.dashboard.system import SystemHistory
 from synctalk.dashboard.trouble import ADVICE, describe_trouble
+from synctalk.lines import FEEDBACK, LINES
 from synctalk.presets import PRESETS
-from synctalk.state import Record, Status, new_state, save_state
+from synctalk.state import Record, Status, new_state, save_state, utc_now
 from synctalk.workspace import Workspace
 
 STATIC = Path(__file__).resolve().parent.parent.parent / "synctalk" / "dashboard" / "static"
@@ -225,6 +226,38 @@ def test_only_files_that_changed_are_read_again(tmp_path: Path, monkeypatch: pyt
     # Its state says that it runs; no process does.
     assert (views["b"].status, views["a"].status) == ("interrupted", "empty")
     queue.close()
+
+
+@pytest.mark.parametrize(
+    ("second", "outcome", "expected"),
+    [
+        (Status.PENDING, None, "ready"),
+        (Status.PENDING, Outcome.DONE, "ready"),
+        (Status.PENDING, Outcome.INTERRUPTED, "interrupted"),
+        (Status.INTERRUPTED, Outcome.DONE, "interrupted"),
+    ],
+)
+def test_what_was_only_checked_waits_to_be_trained_and_what_was_stopped_is_stopped(
+    tmp_path: Path, second: Status, outcome: Outcome | None, expected: str
+) -> None:
+    place = Workspace(tmp_path, "a")
+    (place.dataset / "recordings").mkdir(parents=True)
+    state = new_state("a")
+    state.stages = {"prepare": Record(status=Status.DONE), "vits": Record(status=second)}
+    save_state(place.state_file, state)
+    queue = Queue(tmp_path / ".queue")
+    if outcome is not None:
+        request = queue.add(new_request("a", RunOptions(line="voice", until="prepare")))
+        queue.end(request, Ending(at=utc_now(), outcome=outcome))
+    assert Observatory(tmp_path, queue).overview()[0].status == expected
+    queue.close()
+
+
+def test_every_stage_is_explained_in_the_pages() -> None:
+    told = (STATIC / "terms.js").read_text().split("const STAGES = {")[1].split("};")[0]
+    explained = set(re.findall(r"^  (\w+):", told, re.MULTILINE))
+    lines = [FEEDBACK, *(line for line in LINES.values() if line.name != "drill")]
+    assert {name for line in lines for name in line.names} - explained == set()
 
 
 def test_newer_state_is_told_and_the_other_datasets_are_shown(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_microphone_that_is_refused_is_explained(browser: Any, booth: Service) -
     booth.ask("PUT", "/api/v1/datasets/silent/prompts", {"texts": SENTENCES})
     with visiting(browser, f"http://127.0.0.1:{booth.port}/#/record/silent") as page:
         page.click("#open")
-        told = page.wait_for_selector("#toast:visible").inner_text()
+        told = page.wait_for_selector("[role=alert].warning").inner_text()
         assert "not allowed to record" in told or "no microphone" in told
         look(page, "microphone-refused")
 

@@ -74,8 +74,11 @@ def look(page: Any, name: str) -> None:
 
 
 def keep(page: Any, path: Path) -> None:
-    """A picture of the whole page, once what comes and goes slowly has come."""
+    """A picture of the whole page, once it was scrolled through: films and pictures load where they are seen."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    page.wait_for_timeout(500)
+    height = page.viewport_size["height"]
+    for top in [*range(0, page.evaluate("document.documentElement.scrollHeight"), height), 0]:
+        page.evaluate(f"window.scrollTo(0, {top})")
+        page.wait_for_timeout(400)
     # Written here: the driver would leave a thread for it.
     path.write_bytes(page.screenshot(full_page=True))

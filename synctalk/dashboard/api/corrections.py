@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from synctalk.dashboard.api.answers import AtDesk, StrictBody, answer
 from synctalk.dashboard.api.runs import SettingName, SettingValue
-from synctalk.dashboard.corrections import compose_feedback, find_sound, read_all, take_back
+from synctalk.dashboard.corrections import bring_back, compose_feedback, find_sound, read_all, take_back
 from synctalk.dashboard.desk import Desk
 from synctalk.dashboard.download import answer_with_file
 from synctalk.dashboard.problems import ConflictError, NotFoundError
@@ -65,6 +65,13 @@ def hear_correction(
 def take_back_correction(name: str, key: str, desk: AtDesk) -> Response:
     """Learn no more from a correction: `given/NAME` that was sent is removed, `KEY` that is kept is put aside."""
     take_back(desk.confinement, desk.workspace(name), key)
+    return answer({"key": key})
+
+
+@router.post("/datasets/{name}/corrections/{key}/restore")
+def restore_correction(name: str, key: str, desk: AtDesk) -> Response:
+    """Learn again from a correction that was taken back."""
+    bring_back(desk.confinement, desk.workspace(name), key)
     return answer({"key": key})
 
 

@@ -26,7 +26,7 @@ class Correction(StrictBody):
         file: The listing, below the recordings.
         line: From 1; 0 for a text of its own.
         before: What stands there.
-        after: What shall stand there.
+        after: What shall stand there; '' leaves the row out.
     """
 
     file: _File

@@ -1,11 +1,12 @@
 // Where something is recorded: devices opened once, one take at a time, heard before it is kept, and not lost by mistake.
 
-import { attempt, h, say } from "/static/dom.js";
+import { attempt, h } from "/static/dom.js";
 import { Level, judgePeak } from "/static/level.js";
 import { Recorder, findObstacle } from "/static/recorder.js";
 
 export class Booth {
   take = null;
+  obstacle = "";
   isSending = false;
 
   /**
@@ -40,10 +41,13 @@ export class Booth {
   }
 
   async open() {
-    const obstacle = findObstacle();
-    if (obstacle) { say(obstacle); return; }
-    this.recorder = await attempt(() => Recorder.open({ withPicture: this.withPicture, tell: (peak) => this.level.show(peak) }));
-    this.drawAndFocus("record");
+    this.obstacle = findObstacle();
+    try {
+      if (!this.obstacle) this.recorder = await Recorder.open({ withPicture: this.withPicture, tell: (peak) => this.level.show(peak) });
+    } catch (error) {
+      this.obstacle = error.message;
+    }
+    this.drawAndFocus(this.isOpen ? "record" : "open");
   }
 
   start() {
@@ -55,7 +59,7 @@ export class Booth {
   async stop() {
     const take = await this.recorder.stop(this.name);
     this.take = await this.finish({ ...take, url: URL.createObjectURL(take.file), problem: judgePeak(take.peak) });
-    this.drawAndFocus("keep");
+    this.drawAndFocus(this.take.problem ? "record" : "keep");
   }
 
   /** Send the take with what `keep` does; it is forgotten only when that has come to its end. */
@@ -82,10 +86,14 @@ export class Booth {
   /** What can be pressed now. */
   buttons() {
     const button = (id, word, onclick, more = {}) => h("button", { type: "button", id, onclick: () => onclick.call(this), ...more }, word);
-    if (!this.isOpen) return button("open", this.words.open, this.open, { class: "primary" });
+    if (!this.isOpen) {
+      return [this.obstacle && h("p", { class: "warning wide obstacle", role: "alert" }, this.obstacle), button("open", this.words.open, this.open, { class: "primary" })];
+    }
     if (this.isRecording) return button("record", "Stop", this.stop, { class: "primary recording" });
     if (!this.take) return button("record", this.words.record(), this.start, { class: "primary", disabled: this.isSending });
-    return [button("keep", this.isSending ? "Being kept …" : this.words.keep, this.send, { class: "primary", disabled: this.isSending }),
-      button("record", "Again", this.start, { disabled: this.isSending })];
+    // What is offered first is what is best: a take with a fault is better recorded again.
+    const keep = button("keep", this.isSending ? "Being kept …" : this.words.keep, this.send, { class: this.take.problem ? "" : "primary", disabled: this.isSending });
+    const again = button("record", "Again", this.start, { class: this.take.problem ? "primary" : "", disabled: this.isSending });
+    return this.take.problem ? [again, keep] : [keep, again];
   }
 }

@@ -24,9 +24,10 @@ function drawTerm(name, history) {
   if (!all.length) return null;
   const [first, last] = rangeOf(all.map(([epoch]) => epoch));
   const [low, high] = rangeOf(all.map(([, value]) => value));
+  const isFlat = low === high;
   const x = (epoch) => LEFT + ((epoch - first) / (last - first || 1)) * (WIDTH - LEFT - RIGHT);
-  const y = (value) => TOP + (1 - (value - low) / (high - low || 1)) * (HEIGHT - TOP - BOTTOM);
-  const grid = [low, (low + high) / 2, high].map((value) => [
+  const y = (value) => TOP + (isFlat ? 0.5 : 1 - (value - low) / (high - low)) * (HEIGHT - TOP - BOTTOM);
+  const grid = (isFlat ? [low] : [low, (low + high) / 2, high]).map((value) => [
     s("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value) }),
     s("text", { x: LEFT - 4, y: y(value) + 4, "text-anchor": "end" }, formatFigure(value)),
   ]);

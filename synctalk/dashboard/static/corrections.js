@@ -36,7 +36,7 @@ export class CorrectionsPart {
     this.place.hidden = false;
     swap(this.parts.verdict, told.report && drawVerdict(told.report));
     swap(this.parts.waiting, this.drawWaiting(told));
-    swap(this.parts.kept, told.kept.length && this.drawKept(told.kept));
+    swap(this.parts.kept, told.kept.length && this.drawKept(told.kept), this.drawTakenBack(told.taken_back));
     swap(this.parts.versions, told.versions.length > 1 && this.drawVersions(told.versions));
     this.learnForm.hidden = !told.given.length && !told.kept.length;
     this.learnForm.querySelector("#learn").disabled = this.isActive || !told.can_begin;
@@ -68,7 +68,7 @@ export class CorrectionsPart {
     });
     const form = h("form", { id: "correct" },
       h("label", {}, "What is said in the recording", text),
-      h("div", { class: "row" }, h("label", {}, "The recording, 2 to 12 seconds, by the same person", file), h("button", { id: "add-correction" }, "Add it")),
+      h("div", { class: "row level-with-end" }, h("label", {}, "The recording, 2 to 12 seconds, by the same person", file), h("button", { id: "add-correction" }, "Add it")),
       this.recording,
       h("details", {}, h("summary", {}, "Many at once"), h("label", {}, "Sounds, each with its text in a .txt file of the same name", many)),
       this.bar, this.told);
@@ -121,7 +121,7 @@ export class CorrectionsPart {
     }
     this.bar.hidden = true;
     if (this.dataset) await this.update(this.dataset);
-    this.told.textContent = [`${count} ${count === 1 ? "correction is" : "corrections are"} in place`, ...leftOut].join("; left out: ");
+    this.told.textContent = `${count} ${count === 1 ? "correction is" : "corrections are"} in place${leftOut.length ? `; left out: ${leftOut.join("; ")}` : ""}`;
     return count;
   }
 
@@ -137,6 +137,16 @@ export class CorrectionsPart {
       h("div", { class: "tall" }, h("table", {}, kept.map((each) => h("tr", {},
         h("td", {}, each.text), h("td", { class: "soft narrow-not" }, each.name), h("td", {}, this.player(each.sound, each.text)),
         h("td", {}, this.remover(each.key, "Take back", each.text)))))));
+  }
+
+  drawTakenBack(corrections) {
+    return corrections.length > 0 && h("details", {}, h("summary", {}, `${corrections.length} ${corrections.length === 1 ? "was" : "were"} taken back`),
+      h("div", { class: "tall" }, h("table", {}, corrections.map((each) => h("tr", {},
+        h("td", {}, each.text), h("td", { class: "soft narrow-not" }, each.name), h("td", {}, this.player(each.sound, each.text)),
+        h("td", {}, h("button", { type: "button", class: "small", disabled: this.isActive, "aria-label": `Learn it again: ${each.text}`, onclick: async () => {
+          await attempt(() => ask("POST", `${datasetPath(this.name)}/corrections/${encodeURIComponent(each.key)}/restore`), "The next training learns from it again");
+          this.update(this.dataset);
+        } }, "Learn it again")))))));
   }
 
   player(key, text) {

@@ -24,7 +24,7 @@ export class DatasetView {
     this.name = this.title = name;
     this.world = world;
     this.drawn = {};
-    this.parts = Object.fromEntries(["top", "trouble", "upload", "start", "stages", "preparation", "corrections", "curves", "epochs", "results", "log"].map((part) =>
+    this.parts = Object.fromEntries(["top", "trouble", "upload", "start", "stages", "results", "preparation", "corrections", "curves", "epochs", "log"].map((part) =>
       [part, h("section", { class: part === "top" ? "row spread" : "card", hidden: true })]));
     this.element.append(...Object.values(this.parts));
     // These outlive every drawing of their part: an upload goes on while the dataset fills up.
@@ -55,7 +55,7 @@ export class DatasetView {
     this.renew("top", [dataset.status, Boolean(dataset.request), kindsOf(dataset)], () => this.drawTop(dataset));
     this.renew("trouble", [dataset.trouble, dataset.notes], () => drawTrouble(dataset, (...words) => this.act(...words)));
     this.renew("upload", [dataset.has_source, dataset.has_recordings], () => drawUpload(dataset, this.sending));
-    this.renew("start", [["running", "waiting"].includes(dataset.status), dataset.line, dataset.has_source, dataset.has_recordings,
+    this.renew("start", [["running", "waiting", "ready"].find((status) => status === dataset.status), dataset.line, dataset.has_source, dataset.has_recordings,
       dataset.stages.map((stage) => ["pending", "done"].includes(stage.status) && stage.status)], () => drawStart(dataset));
     this.parts.stages.hidden = dataset.status === "empty";
     this.stages.update(dataset);
@@ -112,7 +112,7 @@ export class DatasetView {
       attempt(() => ask("GET", `${datasetPath(this.name)}/stages/${stage.name}/history`))));
     const curves = trainings.map((stage, at) => histories[at]?.length && [
       h("h2", {}, `What ${stage.name} learns`), h("p", { class: "soft" }, describeStage(stage.name), " Drawn through: the ", term("loss"),
-        " on what it learns from. Dashed: on what is ", term("held out"), ". Both should fall, unless higher is better; where only the first does, it learns by heart."),
+        " on what it learns from. Dashed: on what is ", h("span", { class: "together" }, term("held out"), "."), " Both should fall, unless higher is better; where only the first does, it learns by heart."),
       h("div", { class: "charts" }, drawHistory(histories[at]))]).filter(Boolean);
     this.parts.curves.hidden = !curves.length;
     swap(this.parts.curves, curves.flat());
@@ -223,7 +223,8 @@ function sayPlaced(count, leftOut) {
 
 function drawStart(dataset) {
   if (["running", "waiting"].includes(dataset.status) || !(dataset.has_source || dataset.has_recordings || dataset.stages.some((stage) => stage.status !== "pending"))) return null;
-  const isBegun = dataset.stages.some((stage) => stage.status === "done");
+  // What was only checked so far is not begun.
+  const isBegun = dataset.status !== "ready" && dataset.stages.some((stage) => stage.status === "done");
   return isBegun ? h("details", {}, h("summary", {}, dataset.stages.every((stage) => stage.status === "done") ? "Train again" : "Train on"), startForm(dataset)) : [h("h2", {}, "2. Train"), startForm(dataset)];
 }
 

@@ -7,13 +7,14 @@ import { send } from "/static/upload.js";
 /** A word for people. */
 export const WORDS = {
   pending: "not yet", empty: "no recording yet", ready: "ready to train", waiting: "in the queue", running: "running",
-  interrupted: "stopped", killed: "was killed", failed: "failed", done: "finished",
+  interrupted: "stopped", killed: "was killed", failed: "failed", cancelled: "taken out", done: "finished",
 };
 
 export function chip(status) {
   return h("span", { class: `chip ${status}` }, WORDS[status] ?? status);
 }
 
+const NAMES = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 const DEMO = "presenter";
 const OFFER = "Show me the demo";
 
@@ -60,19 +61,21 @@ export class ListView {
   }
 
   update() {
-    const datasets = [...this.world.datasets.values()];
+    const datasets = [...this.world.datasets.values()].sort((one, other) => NAMES.compare(one.name, other.name));
     if (!this.grid) {
       this.grid = h("div");
       const place = h("div", { class: "cards" });
       this.tiles = place;
       this.cards = new Map();
       this.hero = hero();
+      this.heading = h("h1", {}, "Datasets");
       this.element.replaceWith(this.grid);
       this.element = this.grid;
       this.grid.className = "stack";
-      this.grid.append(this.hero, place, h("section", { class: "card" }, h("h2", {}, "Make a new one"), this.form), this.offer);
+      this.grid.append(this.hero, this.heading, place, h("section", { class: "card" }, h("h2", {}, "Make a new one"), this.form), this.offer);
     }
     this.hero.hidden = datasets.length > 0;
+    this.heading.hidden = !datasets.length;
     this.offer.hidden = !datasets.length || this.world.datasets.has(DEMO);
     const isDemoUnderWay = this.world.queue.some((request) => request.command === "demo");
     for (const button of [...this.hero.querySelectorAll("button"), ...this.offer.querySelectorAll("button")]) {

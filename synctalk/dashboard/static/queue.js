@@ -2,6 +2,7 @@
 
 import { ask } from "/static/api.js";
 import { attempt, h, swap } from "/static/dom.js";
+import { WORDS } from "/static/list.js";
 
 const ACTIONS = { run: "training", demo: "demo", speak: "speech", render: "video", talk: "talking video", export: "export", feedback: "corrections" };
 
@@ -19,7 +20,7 @@ export class QueueView {
     this.drawn = text;
     const queue = await attempt(() => ask("GET", "/queue"));
     if (!queue) return;
-    swap(this.element,
+    swap(this.element, h("h1", {}, "Queue"),
       h("section", { class: "card" }, h("h2", {}, `Runs now (${queue.devices.length === 1 ? "one training" : `${queue.devices.length} trainings`} at a time)`),
         queue.under_way.length ? h("table", {}, queue.under_way.map((request) => row(request, request.device, h("button", {
           class: "small", id: `stop-${request.id}`,
@@ -33,7 +34,7 @@ export class QueueView {
           : h("p", { class: "soft" }, "Nothing waits. What is started while another training runs waits here, and its order can be changed.")),
       h("section", { class: "card" }, h("h2", {}, "Ended"),
         queue.ended.length ? h("table", {}, queue.ended.slice(0, 50).map((request) =>
-          row(request, request.ending.outcome, h("span", { class: "soft" }, request.ending.message))))
+          row(request, WORDS[request.ending.outcome], h("span", { class: "soft" }, request.ending.message))))
           : h("p", { class: "soft" }, "Nothing has ended yet.")));
   }
 

@@ -2,14 +2,28 @@
 
 import { ask } from "/static/api.js";
 import { attempt, h } from "/static/dom.js";
+import { describeStage } from "/static/terms.js";
 
 /** Fill a folded part of a form with the settings that are wanted; once. */
 export async function fillWith(place, isWanted) {
   if (place.childElementCount > 1) return;
   const settings = await attempt(() => ask("GET", "/settings"));
   if (!settings || place.childElementCount > 1) return;
-  place.append(h("fieldset", {}, settings.filter(isWanted).map(field)));
+  for (const [section, fields] of bySection(settings.filter(isWanted))) place.append(h("fieldset", {}, h("legend", {}, describeSection(section)), fields.map(field)));
 }
+
+/** Settings in their order, those of one section together. */
+function bySection(settings) {
+  const sections = new Map();
+  for (const setting of settings) {
+    const section = setting.name.includes(".") ? setting.name.split(".")[0] : "";
+    sections.set(section, [...(sections.get(section) ?? []), setting]);
+  }
+  return sections;
+}
+
+const SECTIONS = { "": "The whole run", voice: "The voice", runtime: "This machine, and what is kept" };
+const describeSection = (section) => [h("strong", {}, SECTIONS[section] ?? section), describeStage(section) && h("span", { class: "soft" }, ` – ${describeStage(section)}`)];
 
 /** What was chosen by hand. */
 export function chosenSettings(form) {

@@ -4,6 +4,8 @@ import { h, swap, formatBytes, formatDuration, formatFigure } from "/static/dom.
 import { chip } from "/static/list.js";
 import { describeStage, term } from "/static/terms.js";
 
+const FIRST_TIME = "it never ran";
+
 export class StageList {
   constructor(place) {
     this.place = place;
@@ -12,7 +14,7 @@ export class StageList {
     this.list = h("ol", { class: "stages" });
     this.rows = new Map();
     swap(place, h("h2", {}, "Stages"), h("p", { class: "soft" }, "Each ", term("stage"), " goes on where it was stopped. A training learns in ",
-      term("epoch", "epochs"), " of many ", term("step", "steps"), ", and keeps a ", term("checkpoint"), " after each epoch."),
+      term("epoch", "epochs"), " of many ", h("span", { class: "together" }, term("step", "steps"), ","), " and keeps a ", term("checkpoint"), " after each epoch."),
       this.list, this.announcement);
   }
 
@@ -57,5 +59,7 @@ function showRow(row, stage, live, bytes) {
   if (row.shown !== status) { row.shown = status; swap(row.status, chip(status)); }
   row.bar.value = Math.min(1, share);
   row.facts.textContent = facts.join(" · ");
-  row.reasons.textContent = stage.reasons.length && stage.status !== "pending" ? `Why: ${stage.reasons.join("; ")}` : "";
+  // That something runs for the first time explains itself.
+  const reasons = stage.status === "pending" ? [] : stage.reasons.filter((reason) => reason !== FIRST_TIME);
+  row.reasons.textContent = reasons.length ? `Why: ${reasons.join("; ")}` : "";
 }

@@ -11,7 +11,7 @@ export class SystemView {
 
   constructor() {
     this.parts = Object.fromEntries(["load", "machine", "tensorboard", "caches", "trash"].map((part) => [part, h("section", { class: "card" })]));
-    this.element.append(...Object.values(this.parts));
+    this.element.append(h("h1", {}, "System"), ...Object.values(this.parts));
     this.timer = setInterval(() => this.read(), EVERY_MS);
     this.read();
     this.readTrash();

@@ -32,6 +32,7 @@ const STAGES = {
   syncnet: "Learns which mouth belongs to which sound; it is the judge of the next stage.",
   main: "Learns to draw the mouth that a sound wants. This is the face.",
   prepare: "Checks the recordings, cuts them into clips and tells what cannot be used.",
+  align: "Finds out when each sound of a sentence begins and ends in its recording.",
   vits: "Learns to speak from the clips. This is the voice.",
   kokoro: "Learns to speak from the clips, with the length of each sound known. This is the voice.",
   corrections: "Makes clips of what the voice should have said.",

@@ -74,15 +74,17 @@ async function edit(dataset, { file, line }, place) {
   const form = h("form", {}, h("label", {}, line ? `${file}, line ${line}` : file, text),
     h("div", { class: "row" },
       h("button", { class: "primary", id: "save-row" }, "Save"),
+      h("button", { type: "button", id: "leave-row-out", onclick: () => save("", "It is left out from now on; check again when you are through") }, "Leave it out"),
       h("button", { type: "button", id: "recheck", onclick: () => attempt(() => ask("POST", `${datasetPath(dataset.name)}/run`,
         { line: dataset.line === "kokoro" ? "kokoro" : "voice", until: "prepare" }), "The recordings are checked again") }, "Check all again")),
-    h("p", { class: "soft" }, "The listing as it was is kept beside it under the end .original."));
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const after = text.value.replace(/\s*\n\s*/g, " ");
-    const saved = await attempt(() => ask("PUT", `${datasetPath(dataset.name)}/recordings/row`, { file, line, before: found.text, after }),
-      "Saved; check again when you are through");
+    h("p", { class: "soft" }, "Saving an empty line leaves the recording out. The listing as it was is kept beside it under the end .original."));
+  const save = async (after, told) => {
+    const saved = await attempt(() => ask("PUT", `${datasetPath(dataset.name)}/recordings/row`, { file, line, before: found.text, after }), told);
     if (saved) { found.text = saved.text; text.value = saved.text; }
+  };
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    save(text.value.replace(/\s*\n\s*/g, " "), "Saved; check again when you are through");
   });
   swap(place, form);
   text.focus();
