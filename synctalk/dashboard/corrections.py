@@ -169,9 +169,13 @@ def take_back(confinement: Confinement, workspace: Workspace, key: str) -> None:
     with DatasetLock(workspace.lock_file, name=workspace.name):
         if folder == GIVEN:
             _remove(confinement.path_of(_names(workspace, key)))
-        elif folder or key not in _read_kept(workspace):
+        elif folder or key not in (kept := _read_kept(workspace)):
             raise NotFoundError(f"there is no correction {key!a}")
         else:
+            # What was sent would be learned again.
+            for sent, _ in _given(workspace):
+                if _is_same(sent, workspace.corrections / kept[key].sound):
+                    _remove(sent)
             path = confinement.path_of(_names(workspace, f"{name}.json"))
             files.commit_file(path, files.make_folder(workspace.corrections / TAKEN_BACK) / path.name)
 

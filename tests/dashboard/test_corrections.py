@@ -116,8 +116,10 @@ def test_correction_is_taken_back_before_and_after_it_was_learned(workspace: Wor
     take_back(confinement, workspace, "given/0002.wav")
     assert given(workspace) == []
     assert not list(given_folder(workspace).glob("0002*"))
+    give(workspace, "0003.wav", "Three.", WAV + b"3")
     take_back(confinement, workspace, "key")
     assert read_all(confinement, workspace).kept == []
+    assert given(workspace) == [("0003.wav", "Three.")], "it would be learned again from what was sent"
     assert (workspace.corrections / "taken-back" / "key.json").is_file()
     for key in ("key", "given/0002.wav", "given/none.wav", "taken-back/key.json", "../anna/corrections/key"):
         with pytest.raises((NotFoundError, ForbiddenError)):

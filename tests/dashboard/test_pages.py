@@ -422,6 +422,7 @@ def test_voice_is_corrected_compared_and_led_back_in_the_page(page: Any, fresh: 
     page.click("button[aria-label='Take back: Grüß Gott, Zoë!']")
     page.wait_for_selector("summary:has-text('It learns from 1 correction')")
     page.click("summary:has-text('1 was taken back')")
+    assert page.locator("h3:has-text('Not learned yet')").count() == 0
     look(page, "corrections-4-taken-back")
     page.click("button[aria-label='Learn it again: Grüß Gott, Zoë!']")
     page.wait_for_selector("summary:has-text('It learns from 2 corrections')")
