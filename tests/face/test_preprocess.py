@@ -34,9 +34,9 @@ from synctalk.media.mel import mel_spectrogram
 from synctalk.media.video import FrameReader
 from synctalk.outcome import Outcome
 from synctalk.pipeline.stage import StageContext
-from synctalk.progress import Progress
 from synctalk.workspace import Workspace
 from tests.pictures import CONTACT_SHEET, drawn_once
+from tests.stage_context import stage_context
 
 SECONDS = 2.6
 FRAMES = 65
@@ -83,14 +83,8 @@ def prepare(tmp_path: Path) -> Callable[..., StageContext]:
 
 
 def context_of(workspace: Workspace, *, size_px: int = 64, fingerprint: str = "f") -> StageContext:
-    return StageContext(
-        workspace=workspace,
-        settings=Settings(preprocess=PreprocessSettings(size_px=size_px)),
-        fingerprint=fingerprint,
-        generation=0,
-        should_stop=bool,  # never; and unlike a lambda it can be given to another process
-        journal=dict,
-        progress=Progress(None, dataset=workspace.name, stage="preprocess"),
+    return stage_context(
+        workspace, Settings(preprocess=PreprocessSettings(size_px=size_px)), stage="preprocess", fingerprint=fingerprint
     )
 
 

@@ -20,10 +20,10 @@ from synctalk.media.mel import mel_spectrogram
 from synctalk.media.video import probe
 from synctalk.outcome import Outcome
 from synctalk.pipeline.stage import StageContext
-from synctalk.progress import Progress
 from synctalk.training.checkpoint import Checkpoint, Facts, load_checkpoint, save_checkpoint
 from synctalk.workspace import Workspace
 from tests.pictures import LOSSES, drawn_once
+from tests.stage_context import stage_context
 
 TINY = {
     "syncnet.epochs": 1, "main.epochs": 1, "main.channels": 8, "main.batch_size": 4, "syncnet.batch_size": 4,
@@ -49,15 +49,7 @@ def ask(workspace: Workspace, tmp_path: Path) -> Ask:
     def context(*, should_stop: Callable[[], bool] = lambda: False, **changes: Any) -> StageContext:
         changes = {name.replace("__", "."): value for name, value in changes.items()}
         settings = load_settings(tmp_path / "none.toml", preset="draft", overrides=TINY | changes)
-        return StageContext(
-            workspace=own,
-            settings=settings,
-            fingerprint="f",
-            generation=0,
-            should_stop=should_stop,
-            journal=lambda **_: None,
-            progress=Progress(None, dataset=own.name, stage="main"),
-        )
+        return stage_context(own, settings, stage="main", should_stop=should_stop)
 
     return context
 

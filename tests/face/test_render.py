@@ -21,9 +21,8 @@ from synctalk.media.audio import read_audio, write_wav
 from synctalk.media.encode import VideoWriter, find_ffmpeg
 from synctalk.media.video import FrameReader, probe
 from synctalk.outcome import Outcome
-from synctalk.pipeline.stage import StageContext
-from synctalk.progress import Progress
 from synctalk.workspace import Workspace
+from tests.stage_context import stage_context
 
 FAST = "ultrafast"
 
@@ -204,17 +203,7 @@ def test_a_real_clip_survives_the_way_through_crops_and_back(real_data, tmp_path
     workspace = Workspace(tmp_path, "grid")
     workspace.dataset.mkdir(parents=True)
     shutil.copyfile(real_data / "video" / "grid" / "bbaf2n.mpg", workspace.dataset / "source.mpg")
-    run_preprocess(
-        StageContext(
-            workspace=workspace,
-            settings=Settings(preprocess=PreprocessSettings(size_px=128)),
-            fingerprint="f",
-            generation=0,
-            should_stop=lambda: False,
-            journal=lambda **_: None,
-            progress=Progress(None, dataset="grid", stage="preprocess"),
-        )
-    )
+    run_preprocess(stage_context(workspace, Settings(preprocess=PreprocessSettings(size_px=128)), stage="preprocess"))
     footage = open_footage(workspace)
 
     class Copier:

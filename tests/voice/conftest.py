@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from synctalk.config import Settings
 from synctalk.pipeline.stage import StageContext
-from synctalk.progress import Progress
 from synctalk.voice_settings import PrepareSettings
 from synctalk.workspace import Workspace
+from tests.stage_context import stage_context
 
 TINY: dict[str, Any] = {
     "vocab_size": 256, "hidden_size": 16, "flow_size": 16, "ffn_dim": 32, "num_hidden_layers": 2,
@@ -189,15 +189,7 @@ class Studio:
 
     def context(self, **settings: object) -> StageContext:
         """What the stage runs in."""
-        return StageContext(
-            workspace=self.workspace,
-            settings=Settings(prepare=PrepareSettings(**settings)),
-            fingerprint="f",
-            generation=0,
-            should_stop=lambda: False,
-            journal=dict,
-            progress=Progress(None, dataset=self.workspace.name, stage="prepare"),
-        )
+        return stage_context(self.workspace, Settings(prepare=PrepareSettings(**settings)), stage="prepare")
 
 
 @pytest.fixture

@@ -14,13 +14,12 @@ from typing import Any
 import torch
 
 from synctalk.cli import main
-from synctalk.files import never
 from synctalk.pipeline.stage import StageContext
-from synctalk.progress import Progress
 from synctalk.voice.hf_folder import write_hf_folder
 from synctalk.voice.trained import trained_settings
 from synctalk.workspace import Workspace
 from tests.journeys.conftest import digest_tensors
+from tests.stage_context import stage_context
 from tests.voice.conftest import babble, facts_of, quiet_model, text_for, write_sound
 
 RATE_HZ = 16_000
@@ -94,15 +93,7 @@ class FeedbackPlace:
 
     def context(self) -> StageContext:
         """What a stage of the line runs in."""
-        return StageContext(
-            workspace=self.workspace,
-            settings=trained_settings(self.workspace),
-            fingerprint="f",
-            generation=0,
-            should_stop=never,
-            journal=lambda **_: None,
-            progress=Progress(None, dataset=NAME, stage="feedback"),
-        )
+        return stage_context(self.workspace, trained_settings(self.workspace), stage="feedback")
 
     def report(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.workspace.training("versions") / "report.json").read_text())

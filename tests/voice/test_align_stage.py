@@ -15,7 +15,6 @@ from synctalk.config import load_settings
 from synctalk.errors import InputError, StoppedError
 from synctalk.outcome import Outcome
 from synctalk.pipeline.stage import StageContext
-from synctalk.progress import Progress
 from synctalk.training.checkpoint import load_checkpoint
 from synctalk.voice.align_stage import train_aligner
 from synctalk.voice.aligned import AlignedClip
@@ -32,6 +31,7 @@ from synctalk.voice.textgrid import read_textgrid
 from synctalk.voice.units import utter_clip
 from synctalk.voice.wordmatch import match_words
 from synctalk.workspace import Workspace
+from tests.stage_context import stage_context
 from tests.voice.grids import HELLO, written_long
 from tests.voice.lettered import RATE_HZ, write_lettered
 
@@ -51,14 +51,11 @@ def ask(tmp_path: Path) -> Ask:
             write_lettered(workspace.voice)
             (workspace.dataset / "recordings").mkdir()
         changes = {key.replace("__", "."): value for key, value in changes.items()}
-        return StageContext(
-            workspace=workspace,
-            settings=load_settings(tmp_path / "none.toml", preset="draft", overrides=SHORT | changes),
-            fingerprint="f",
-            generation=0,
+        return stage_context(
+            workspace,
+            load_settings(tmp_path / "none.toml", preset="draft", overrides=SHORT | changes),
+            stage="align",
             should_stop=should_stop,
-            journal=lambda **_: None,
-            progress=Progress(None, dataset=name, stage="align"),
         )
 
     return context

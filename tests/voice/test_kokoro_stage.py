@@ -14,12 +14,12 @@ from synctalk.config import load_settings
 from synctalk.errors import InputError
 from synctalk.outcome import Outcome
 from synctalk.pipeline.stage import StageContext
-from synctalk.progress import Progress
 from synctalk.training.checkpoint import load_checkpoint
 from synctalk.voice.kokoro_stage import PREVIEW, train_kokoro
 from synctalk.voice.kokoro_voice import load_kokoro
 from synctalk.workspace import Workspace
 from tests.pictures import LOSSES, drawn_once
+from tests.stage_context import stage_context
 from tests.voice.spoken import RATE_HZ, write_spoken
 
 TINY = {
@@ -46,14 +46,11 @@ def ask(tmp_path: Path) -> Ask:
         if not workspace.voice.exists():
             write_spoken(workspace.voice, workspace.dataset / "recordings" / "textgrids")
         changes = {key.replace("__", "."): value for key, value in changes.items()}
-        return StageContext(
-            workspace=workspace,
-            settings=load_settings(tmp_path / "none.toml", preset="draft", overrides=TINY | changes),
-            fingerprint="f",
-            generation=0,
+        return stage_context(
+            workspace,
+            load_settings(tmp_path / "none.toml", preset="draft", overrides=TINY | changes),
+            stage="kokoro",
             should_stop=should_stop,
-            journal=lambda **_: None,
-            progress=Progress(None, dataset=name, stage="kokoro"),
         )
 
     return context

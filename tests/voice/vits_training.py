@@ -14,11 +14,11 @@ from transformers import VitsConfig
 from synctalk.config import load_settings
 from synctalk.files import never
 from synctalk.pipeline.stage import StageContext
-from synctalk.progress import Progress
 from synctalk.voice.corpus import Corpus, write_corpus
 from synctalk.voice.vits import WIDTHS, Width
 from synctalk.workspace import Workspace
 from tests.pictures import LOSSES, VOICE_REPORT, drawn_once
+from tests.stage_context import stage_context
 from tests.voice.conftest import TINY
 
 NARROW = Width(16, 32, 32)
@@ -62,14 +62,11 @@ def vits_context(
         noise = 3000 * np.random.default_rng(0).standard_normal(sum(clip.samples for clip in corpus.clips))
         np.save(workspace.voice / "audio.npy", noise.astype(np.int16))
         write_corpus(workspace.voice, corpus)
-    return StageContext(
-        workspace=workspace,
-        settings=load_settings(workspace.settings_file, overrides={**SMALL, **overrides}),
-        fingerprint="f",
-        generation=0,
+    return stage_context(
+        workspace,
+        load_settings(workspace.settings_file, overrides={**SMALL, **overrides}),
+        stage="vits",
         should_stop=should_stop,
-        journal=lambda **_: None,
-        progress=Progress(None, dataset=workspace.name, stage="vits"),
     )
 
 
