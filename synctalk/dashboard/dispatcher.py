@@ -77,8 +77,11 @@ class Dispatcher:
                 return
         # Asked first: it also takes the dead child off the system's list.
         exit_code = None if worker is None else self._launcher.exit_code(worker)
-        if worker is not None and exit_code is None and worker.is_running():
-            return
+        if worker is not None and exit_code is None:
+            if worker.is_running():
+                return
+            # It may have ended between the two questions.
+            exit_code = self._launcher.exit_code(worker)
         workspace = Workspace(self._root, request.dataset)
         ending = conclude(request, workspace, exit_code=exit_code, log_file=self._launcher.log_file(request))
         self._queue.end(request, ending)

@@ -17,6 +17,8 @@ from synctalk.errors import InputError
 LONGEST_SKIP = 3
 """Frames without a face that a walk steps over; 120 ms missing are not noticed in a talking head."""
 FADE_FRAMES = 8
+_SHORTEST_FADED = 3
+"""In a shorter stretch there is no room for a fade; forwards and back it looks the same, but it ends where it began."""
 
 
 class Loop(Enum):
@@ -66,7 +68,7 @@ def plan_walk(
         InputError: No source frame is usable.
     """
     stretch, place = _stretch_around(_stretches(usable, cuts), start, len(usable))
-    if loop is Loop.FORWARD:
+    if loop is Loop.FORWARD and len(stretch) >= _SHORTEST_FADED:
         return _forward(stretch, place, count, returns=returns)
     places = _excursions(len(stretch), place, count) if returns else _bounces(len(stretch), place, count)
     return (Step(stretch[at]) for at in places)
@@ -164,7 +166,7 @@ class _Lap:
 
     def __init__(self, size: int, place: int) -> None:
         self.size = size
-        self.fade = min(FADE_FRAMES, size // 3)
+        self.fade = min(FADE_FRAMES, size // _SHORTEST_FADED)
         self.period = size - self.fade
         self.start = min(place, self.period - 1)  # a walk that began inside a fade would begin with two pictures
 

@@ -19,6 +19,7 @@ from synctalk.dashboard.jobs import Job
 from synctalk.dashboard.launcher import Launcher, ask_to_stop
 from synctalk.dashboard.queue import Queue
 from synctalk.dashboard.requests import Outcome, Request, RunOptions, new_request
+from synctalk.holder import Holder
 from synctalk.lock import DatasetLock
 from synctalk.state import utc_now
 
@@ -151,6 +152,32 @@ def test_ending_is_told_as_it_was(tmp_path: Path, queue: Queue, program: str, ou
     ending = until_ended(dispatcher, queue, request).ending
     assert ending is not None
     assert (ending.outcome, ending.message) == (outcome, message)
+
+
+class LateLauncher(Launcher):
+    """Answers a question about the end of a process just before it ends."""
+
+    is_asked = False
+
+    def exit_code(self, worker: Holder) -> int | None:
+        if self.is_asked:
+            return super().exit_code(worker)
+        self.is_asked = True
+        os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
+        return None
+
+
+def test_end_between_two_questions_is_told_as_it_was(tmp_path: Path, queue: Queue) -> None:
+    (request,) = add(queue, tmp_path, "a")
+    program = [sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"]
+    dispatcher = Dispatcher(
+        tmp_path, queue, LateLauncher(tmp_path, queue.log_folder, program=program), devices=("cpu",)
+    )
+    dispatcher.look()
+    dispatcher.look()
+    ending = queue.find(request.id).ending
+    assert ending is not None
+    assert "signal 9" in ending.message
 
 
 def test_program_that_is_missing_is_told(tmp_path: Path, queue: Queue) -> None:

@@ -1,6 +1,6 @@
 """The order of source frames: pure, so checked for any clip, any length, any start."""
 
-from itertools import islice, pairwise
+from itertools import islice, pairwise, product
 
 import pytest
 from hypothesis import given
@@ -41,6 +41,13 @@ class TestAnyWalk:
         seen_last = last.fade_to if last.share == 1 else last.frame
         assert last.share in {0, 1}
         assert seen_last == steps[0].frame
+
+    @pytest.mark.parametrize("loop", Loop)
+    def test_that_returns_does_so_in_every_short_stretch(self, loop) -> None:
+        for size, count in product(range(1, 12), range(1, 40)):
+            for start in range(size):
+                first, *_, last = [*plan_walk([True] * size, count=count, start=start, loop=loop, returns=True)] * 2
+                assert first.frame == (last.frame if last.fade_to is None else last.fade_to), (size, count, start)
 
     def test_without_a_usable_frame_is_refused(self) -> None:
         with pytest.raises(InputError, match="no frame"):
