@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import time
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from synctalk.dashboard.confinement import checked_names
 from synctalk.dashboard.jobs import RESULTS
 from synctalk.dashboard.problems import ConflictError, NotFoundError, RefusedError
 from synctalk.errors import InputError
-from synctalk.lock import DatasetLock
+from synctalk.lock import DatasetLock, lease_folder
 from synctalk.state import utc_now
 from synctalk.workspace import Workspace, checked_name
 
@@ -114,6 +115,8 @@ class Trash:
         if any(os.path.lexists(home) for _, home in moves):
             what = f"another dataset {note.dataset!r}" if note.dataset else f"another {note.result!r}"
             raise ConflictError(f"there is {what} now", hint="delete or rename that one first")
+        if note.dataset:
+            _forget_holder(place / "dataset" / Workspace(self._root, note.dataset).lock_file.name)
         for source, home in moves:
             _move(source, home)
         (place / _NOTE).unlink()
@@ -136,6 +139,14 @@ class Trash:
         if note.result:
             return [(place / RESULTS, self._root.joinpath(RESULTS, *note.result.split("/")))]
         return [(place / kind, self._root / kind / note.dataset) for kind in _PLACES]
+
+
+def _forget_holder(lock_file: Path) -> None:
+    """Nobody works on what lies here; the note of whoever deleted it came along, and would say that somebody does."""
+    with files.translating_os_errors(lock_file):
+        lock_file.unlink(missing_ok=True)
+        if lease_folder(lock_file).is_dir():
+            shutil.rmtree(lease_folder(lock_file))
 
 
 def _move(source: Path, target: Path) -> None:

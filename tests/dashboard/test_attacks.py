@@ -59,6 +59,7 @@ CHANGES = [
     ("POST", f"/api/v1/datasets/{DATASET}/feedback", {}),
     ("POST", f"/api/v1/datasets/{DATASET}/versions/0/restore", None),
     ("DELETE", f"/api/v1/datasets/{DATASET}/corrections/given/a.wav", None),
+    ("POST", f"/api/v1/datasets/{DATASET}/corrections/a/restore", None),
     ("POST", "/clear_gpu_memory", None),
     ("POST", "/cleanup_cache", None),
     ("POST", "/stop_tensorboard", None),

@@ -193,7 +193,7 @@ def test_face_is_recorded_looked_at_kept_and_passes_the_check(
         page.wait_for_selector("#live")
         assert "harbour" in page.input_value("#script")
         page.click("#record")
-        page.wait_for_selector("#film-told:has-text('a good face wants')")
+        page.wait_for_selector("#film-clock:has-text('a good face wants')")
         page.wait_for_timeout(6000)
         page.click("#record")
         page.wait_for_selector("#heard")

@@ -224,6 +224,7 @@ def test_deleted_dataset_can_be_brought_back(service: Service) -> None:
     assert {each["id"] for each in service.get("/trash")} >= {trashed["id"], second["id"]}
     service.post(f"/trash/{trashed['id']}/restore", status=200)
     assert (service.root / "dataset" / "gone" / "note.txt").read_text() == "kept"
+    assert service.get("/datasets/gone")["status"] == "empty", "whoever deleted it does not work on it any more"
 
 
 def test_download_can_be_continued_in_the_middle(service: Service) -> None:

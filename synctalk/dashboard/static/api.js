@@ -14,7 +14,8 @@ export async function ask(method, path, body) {
   const headers = { "X-Synctalk": "1" };
   const isJson = body !== undefined && !(body instanceof Blob);
   if (isJson) headers["Content-Type"] = "application/json";
-  const answer = await fetch(`/api/v1${path}`, { method, headers, body: isJson ? JSON.stringify(body) : body });
+  const answer = await fetch(`/api/v1${path}`, { method, headers, body: isJson ? JSON.stringify(body) : body })
+    .catch(() => { throw new Error("The server does not answer"); });
   if (answer.status === 401 && !location.pathname.startsWith("/login")) location.assign("/login");
   const content = (answer.headers.get("content-type") ?? "").includes("json") ? await answer.json() : null;
   if (!answer.ok) throw new Refusal(answer.status, content ?? { title: `The server answered ${answer.status}` });

@@ -17,11 +17,12 @@ export class Booth {
   constructor({ name, withPicture, draw, keep, words, finish = (take) => take, check = () => true }) {
     Object.assign(this, { name, withPicture, draw, keep, words, finish, check });
     this.level = new Level();
-    this.leave = (event) => { if (this.take || this.isRecording) event.preventDefault(); };
+    this.leave = (event) => { if (this.isUnkept) event.preventDefault(); };
     window.addEventListener("beforeunload", this.leave);
   }
 
   close() {
+    this.isClosed = true;
     window.removeEventListener("beforeunload", this.leave);
     this.forget();
     this.recorder?.close();
@@ -40,19 +41,40 @@ export class Booth {
     return this.isRecording || this.isSending;
   }
 
+  /** Whether somebody who leaves loses something. */
+  get isUnkept() {
+    return Boolean(this.take) || this.isRecording;
+  }
+
   async open() {
+    if (this.isOpening) return;
+    this.isOpening = true;
     this.obstacle = findObstacle();
     try {
-      if (!this.obstacle) this.recorder = await Recorder.open({ withPicture: this.withPicture, tell: (peak) => this.level.show(peak) });
+      const recorder = this.obstacle ? null : await Recorder.open({ withPicture: this.withPicture, tell: (peak) => this.level.show(peak) });
+      // Whoever has left before the browser was answered is not recorded.
+      if (this.isClosed) { recorder?.close(); return; }
+      this.recorder = recorder;
+      this.level.begin();
     } catch (error) {
       this.obstacle = error.message;
+    } finally {
+      this.isOpening = false;
     }
     this.drawAndFocus(this.isOpen ? "record" : "open");
   }
 
   start() {
+    try {
+      this.recorder.start();
+    } catch {
+      this.recorder.close();
+      this.recorder = null;
+      this.obstacle = "The microphone or the camera is gone. Connect it, then open it again.";
+      this.drawAndFocus("open");
+      return;
+    }
     this.forget();
-    this.recorder.start();
     this.drawAndFocus("record");
   }
 

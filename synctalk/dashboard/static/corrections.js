@@ -3,6 +3,7 @@
 import { ask, datasetPath } from "/static/api.js";
 import { Booth } from "/static/booth.js";
 import { attempt, h, say, swap, formatFigure } from "/static/dom.js";
+import { Latest } from "/static/latest.js";
 import { chosenSettings, fillWith } from "/static/settings.js";
 import { send } from "/static/upload.js";
 
@@ -22,16 +23,27 @@ export class CorrectionsPart {
   constructor(name, place) {
     this.name = name;
     this.place = place;
+    this.latest = new Latest();
     this.parts = Object.fromEntries(["verdict", "waiting", "kept", "versions"].map((part) => [part, h("div", { class: "stack" })]));
   }
 
   /** Asked again whenever a stage has ended; what somebody is typing stays. */
   async update(dataset) {
+    this.dataset = dataset;
     const isVoice = dataset.line === "voice" && dataset.stages.some((stage) => stage.name === "vits" && stage.status === "done");
-    if (!isVoice) { this.place.hidden = true; return; }
+    if (!isVoice) { this.place.hidden = true; this.latest.forget(); return; }
     this.isActive = ["running", "waiting"].includes(dataset.status);
-    const told = await attempt(() => ask("GET", `${datasetPath(this.name)}/corrections`));
-    if (!told) return;
+    const facts = [dataset.stages.map((stage) => [stage.name, stage.status, stage.attempts]), dataset.status, dataset.request];
+    await this.latest.read(facts, () => attempt(() => ask("GET", `${datasetPath(this.name)}/corrections`)), (told) => this.show(told));
+  }
+
+  /** The same, whatever is known. */
+  renew() {
+    this.latest.forget();
+    return this.update(this.dataset);
+  }
+
+  show(told) {
     if (!this.form) this.build();
     this.place.hidden = false;
     swap(this.parts.verdict, told.report && drawVerdict(told.report));
@@ -40,7 +52,6 @@ export class CorrectionsPart {
     swap(this.parts.versions, told.versions.length > 1 && this.drawVersions(told.versions));
     this.learnForm.hidden = !told.given.length && !told.kept.length;
     this.learnForm.querySelector("#learn").disabled = this.isActive || !told.can_begin;
-    this.dataset = dataset;
   }
 
   build() {
@@ -104,6 +115,10 @@ export class CorrectionsPart {
     this.booth?.close();
   }
 
+  get isUnkept() {
+    return Boolean(this.booth?.isUnkept);
+  }
+
   /** Send sounds with their texts, one after another; the number of those that are in place. */
   async take(pairs) {
     const leftOut = [];
@@ -120,7 +135,7 @@ export class CorrectionsPart {
       }
     }
     this.bar.hidden = true;
-    if (this.dataset) await this.update(this.dataset);
+    await this.renew();
     this.told.textContent = `${count} ${count === 1 ? "correction is" : "corrections are"} in place${leftOut.length ? `; left out: ${leftOut.join("; ")}` : ""}`;
     return count;
   }
@@ -133,19 +148,19 @@ export class CorrectionsPart {
   }
 
   drawKept(kept) {
-    return h("details", {}, h("summary", {}, `It learns from ${kept.length} ${kept.length === 1 ? "correction" : "corrections"}`),
+    return h("details", { id: "corrections-kept" }, h("summary", {}, `It learns from ${kept.length} ${kept.length === 1 ? "correction" : "corrections"}`),
       h("div", { class: "tall" }, h("table", {}, kept.map((each) => h("tr", {},
         h("td", {}, each.text), h("td", { class: "soft narrow-not" }, each.name), h("td", {}, this.player(each.sound, each.text)),
         h("td", {}, this.remover(each.key, "Take back", each.text)))))));
   }
 
   drawTakenBack(corrections) {
-    return corrections.length > 0 && h("details", {}, h("summary", {}, `${corrections.length} ${corrections.length === 1 ? "was" : "were"} taken back`),
+    return corrections.length > 0 && h("details", { id: "corrections-taken-back" }, h("summary", {}, `${corrections.length} ${corrections.length === 1 ? "was" : "were"} taken back`),
       h("div", { class: "tall" }, h("table", {}, corrections.map((each) => h("tr", {},
         h("td", {}, each.text), h("td", { class: "soft narrow-not" }, each.name), h("td", {}, this.player(each.sound, each.text)),
         h("td", {}, h("button", { type: "button", class: "small", disabled: this.isActive, "aria-label": `Learn it again: ${each.text}`, onclick: async () => {
           await attempt(() => ask("POST", `${datasetPath(this.name)}/corrections/${encodeURIComponent(each.key)}/restore`), "The next training learns from it again");
-          this.update(this.dataset);
+          this.renew();
         } }, "Learn it again")))))));
   }
 
@@ -159,7 +174,7 @@ export class CorrectionsPart {
     return h("button", { type: "button", class: "small", disabled: this.isActive, "aria-label": `${word}: ${text}`, onclick: async () => {
       if (!window.confirm(`${word} “${text}”? The next training does without it.`)) return;
       await attempt(() => ask("DELETE", `${datasetPath(this.name)}/corrections/${path}`), "The next training does without it");
-      this.update(this.dataset);
+      this.renew();
     } }, word);
   }
 

@@ -3,8 +3,9 @@
 import { ask, datasetPath, filePath, Refusal } from "/static/api.js";
 import { drawHistory } from "/static/chart.js";
 import { CorrectionsPart } from "/static/corrections.js";
-import { attempt, h, say, swap, formatBytes } from "/static/dom.js";
+import { attempt, h, swap, formatBytes } from "/static/dom.js";
 import { drawEpochs } from "/static/epochs.js";
+import { Latest } from "/static/latest.js";
 import { chip, kindMark, kindsOf } from "/static/list.js";
 import { StageList } from "/static/stages.js";
 import { startForm } from "/static/start.js";
@@ -24,6 +25,8 @@ export class DatasetView {
     this.name = this.title = name;
     this.world = world;
     this.drawn = {};
+    this.results = new Latest();
+    this.preparation = new Latest();
     this.parts = Object.fromEntries(["top", "trouble", "upload", "start", "stages", "results", "preparation", "corrections", "curves", "epochs", "log"].map((part) =>
       [part, h("section", { class: part === "top" ? "row spread" : "card", hidden: true })]));
     this.element.append(...Object.values(this.parts));
@@ -41,10 +44,18 @@ export class DatasetView {
     this.corrections.close();
   }
 
+  get isUnkept() {
+    return this.corrections.isUnkept;
+  }
+
   update() {
     const dataset = this.world.datasets.get(this.name);
     this.parts.top.hidden = false;
+    if (!dataset && this.isGone) return;
+    this.isGone = !dataset;
     if (!dataset) {
+      this.drawn = {};
+      for (const each of [this.results, this.preparation, this.corrections.latest]) each.forget();
       swap(this.parts.top, h("section", { class: "card" }, h("h1", {}, this.name), h("p", { class: "after" }, "There is no dataset of this name, or not any more. ",
         "If it was deleted, ", h("a", { href: "#/system" }, "System"), " brings it back. ", h("a", { href: "#/" }, "All datasets"))));
       for (const [name, part] of Object.entries(this.parts)) part.hidden = name !== "top";
@@ -60,8 +71,8 @@ export class DatasetView {
     this.parts.stages.hidden = dataset.status === "empty";
     this.stages.update(dataset);
     const epochs = dataset.stages.map((stage) => [stage.name, stage.epochs, stage.status, stage.attempts]);
-    if (this.isNews("files", epochs)) this.readResults();
-    if (this.isNews("corrections", [dataset.stages.map((stage) => [stage.name, stage.status, stage.attempts]), dataset.status, dataset.request])) this.corrections.update(dataset);
+    this.results.read(epochs, () => this.askResults(), (results) => this.showResults(results));
+    this.corrections.update(dataset);
     if (this.isNews("log", dataset.stages.map((stage) => stage.status))) this.readLog();
   }
 
@@ -90,7 +101,7 @@ export class DatasetView {
     return [
       h("div", { class: "row" }, h("h1", {}, dataset.name), chip(dataset.status), kindMark(dataset)),
       h("div", { class: "row" },
-        isActive && h("button", { id: "stop", onclick: act("stop", "It ends at the next safe place; nothing is lost") },
+        isActive && h("button", { id: "stop", onclick: act("stop", dataset.status === "waiting" ? "It is taken out of the queue" : "It ends at the next safe place; nothing is lost") },
           dataset.status === "waiting" ? "Take out of the queue" : "Stop"),
         dataset.status === "done" && h("a", { id: "use", class: "button primary", href: "#/studio" }, "Use it in the studio"),
         canContinue && h("button", { id: "continue", class: "primary", onclick: act("continue", "It goes on from the last commit") }, "Continue"),
@@ -103,30 +114,39 @@ export class DatasetView {
     if (await attempt(() => ask("DELETE", datasetPath(this.name)), `${this.name} is deleted; System brings it back`)) location.hash = "#/";
   }
 
-  async readResults() {
+  /** The files of the dataset, and what its trainings have learned so far. */
+  async askResults() {
     const found = await attempt(() => ask("GET", `${datasetPath(this.name)}/artefacts`));
-    if (!found) return;
+    if (!found) return null;
     const keys = new Set(found.map((artefact) => artefact.key));
     const trainings = this.dataset.stages.filter((stage) => stage.is_training && keys.has(`${stage.name}/training_log.json`));
     const histories = await Promise.all(trainings.map((stage) =>
       attempt(() => ask("GET", `${datasetPath(this.name)}/stages/${stage.name}/history`))));
+    return histories.includes(null) ? null : { found, keys, trainings, histories };
+  }
+
+  showResults({ found, keys, trainings, histories }) {
     const curves = trainings.map((stage, at) => histories[at]?.length && [
       h("h2", {}, `What ${stage.name} learns`), h("p", { class: "soft" }, describeStage(stage.name), " Drawn through: the ", term("loss"),
         " on what it learns from. Dashed: on what is ", h("span", { class: "together" }, term("held out"), "."), " Both should fall, unless higher is better; where only the first does, it learns by heart."),
       h("div", { class: "charts" }, drawHistory(histories[at]))]).filter(Boolean);
     this.parts.curves.hidden = !curves.length;
     swap(this.parts.curves, curves.flat());
-    const epochs = drawEpochs(this.name, found);
-    this.parts.epochs.hidden = !epochs;
     // Whoever looks or compares is not interrupted by the end of an epoch.
-    if (epochs && !isPlaying(this.parts.epochs)) swap(this.parts.epochs, epochs.flat());
+    const previews = found.filter((artefact) => artefact.key.includes("/previews/"));
+    if (!isPlaying(this.parts.epochs) && this.isNews("epochs", previews)) {
+      const epochs = drawEpochs(this.name, previews);
+      this.parts.epochs.hidden = !epochs;
+      if (epochs) swap(this.parts.epochs, epochs.flat());
+    }
     this.parts.results.hidden = !found.length;
     if (!isPlaying(this.parts.results) && this.isNews("results", found)) swap(this.parts.results, drawResults(this.name, found));
     // Who is putting a row right goes on with it, unless the recordings were looked at anew.
-    if (!this.isNews("preparation", found.filter((artefact) => /^(preprocess|prepare|export)\//.test(artefact.key)))) return;
-    const preparation = await drawPreparation(this.dataset, keys);
-    this.parts.preparation.hidden = !preparation;
-    if (preparation) swap(this.parts.preparation, preparation);
+    const prepared = found.filter((artefact) => /^(preprocess|prepare|export)\//.test(artefact.key));
+    this.preparation.read(prepared, () => drawPreparation(this.dataset, keys), (parts) => {
+      this.parts.preparation.hidden = !parts.length;
+      swap(this.parts.preparation, parts);
+    });
   }
 
   async readLog() {
@@ -193,7 +213,10 @@ function drawUpload(dataset, { bar, told }) {
         leftOut.push(...placed.left_out);
       } catch (error) {
         // A file that was refused is named with the reason; where the server is gone, or the disk full, the rest must wait.
-        if (!(error instanceof Refusal) || !REFUSED.includes(error.status)) { say(error.message || "The server does not answer"); break; }
+        if (!(error instanceof Refusal) || !REFUSED.includes(error.status)) {
+          told.textContent = `${sayPlaced(count, leftOut)}; stopped at ${file.name}: ${error.message}. Choose the files again to go on.`;
+          break;
+        }
         leftOut.push(`${file.name}: ${error.message}`);
         told.textContent = sayPlaced(count, leftOut);
       }
@@ -201,7 +224,13 @@ function drawUpload(dataset, { bar, told }) {
     }
     bar.hidden = true;
   };
-  for (const each of [input, folder]) each.addEventListener("change", () => take(each.files));
+  for (const each of [input, folder]) {
+    each.addEventListener("change", () => {
+      const files = [...each.files];
+      each.value = ""; // the same file can be chosen again
+      take(files);
+    });
+  }
   const drop = h("div", { class: "drop" },
     h("label", {}, dataset.has_source || dataset.has_recordings ? "Another recording, or further files" : "Drop a video for a face here, or sounds with their texts (also as zip) for a voice", input),
     h("label", {}, "Or a whole folder of recordings for a voice", folder),
@@ -255,7 +284,7 @@ function drawResults(name, found) {
       const picture = draw[artefact.kind.split("/")[0]]?.(artefact);
       return picture && h("figure", {}, picture, h("figcaption", { class: "soft" }, nameArtefact(artefact.key)));
     })),
-    h("details", {}, h("summary", {}, `${found.length} ${found.length === 1 ? "file" : "files"} to download`), h("table", {}, found.map((artefact) => h("tr", {},
+    h("details", { id: "downloads" }, h("summary", {}, `${found.length} ${found.length === 1 ? "file" : "files"} to download`), h("table", {}, found.map((artefact) => h("tr", {},
       h("td", {}, h("a", { href: fresh(artefact), download: artefact.names.at(-1) }, artefact.key)),
       h("td", { class: "soft" }, formatBytes(artefact.size)))))),
   ];

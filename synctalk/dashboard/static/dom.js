@@ -21,14 +21,20 @@ function fill(element, attributes, children) {
 
 /**
  * Replace what an element holds; the keyboard's focus stays on the element with the same id, or goes to what can be
- * pressed beside it when that cannot be pressed any more.
+ * pressed beside it when that cannot be pressed any more. What was unfolded and has an id stays unfolded.
  */
 export function swap(element, ...children) {
   const focused = element.contains(document.activeElement) ? document.activeElement.id : "";
+  const unfolded = [...element.querySelectorAll("details[id][open]")].map((each) => each.id);
   element.replaceChildren(...children.flat(Infinity).filter((child) => child));
+  for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
   const again = focused ? document.getElementById(focused) : null;
-  (again?.disabled ? again.parentElement.querySelector("button:enabled") : again)?.focus();
+  // Who has scrolled on meanwhile is not taken back.
+  (again?.disabled ? again.parentElement.querySelector("button:enabled") : again)?.focus({ preventScroll: true });
 }
+
+/** What is asked before something recorded is left behind. */
+export const LEAVING = "What was recorded is not kept yet. Leave it behind?";
 
 let toastTimer = 0;
 

@@ -25,6 +25,8 @@ export class FilmView {
     swap(this.parts.top, h("h1", {}, `Record a face: ${name}`), h("p", { class: "soft" },
       h("a", { href: `#/d/${encodeURIComponent(name)}` }, `Back to ${name}`)));
     this.told = h("p", { class: "soft", id: "film-told", role: "status" });
+    // Not read aloud: it would be heard in the recording.
+    this.clock = h("p", { class: "soft", id: "film-clock", "aria-hidden": "true" });
     this.bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Sending" });
     this.booth = new Booth({
       name: "camera", withPicture: true, draw: () => this.draw(), keep: (take) => this.keep(take), finish: (take) => this.describe(take),
@@ -38,6 +40,10 @@ export class FilmView {
   close() {
     clearInterval(this.timer);
     this.booth.close();
+  }
+
+  get isUnkept() {
+    return this.booth.isUnkept;
   }
 
   update() { /* nothing here comes by events */ }
@@ -62,14 +68,14 @@ export class FilmView {
       take && h("video", { id: "heard", controls: true, playsinline: true, src: take.url }),
       take && h("p", { class: take.problem ? "warning" : "soft", id: "verdict" }, take.problem || "Look at it, listen to it, then keep it."),
       take?.hasSource && h("p", { class: "soft" }, "There is a recording already. Keeping this one puts it aside, not away."),
-      this.told, this.bar,
+      isRecording ? this.clock : this.told, this.bar,
       h("div", { class: "row" }, this.booth.buttons()));
   }
 
   tick() {
     if (!this.booth.isRecording) return;
     const { seconds } = this.booth.recorder;
-    this.told.textContent = `${formatDuration(seconds)}${seconds < LEAST_S ? "; a good face wants two minutes" : "; that is enough, more is better"}`;
+    this.clock.textContent = `${formatDuration(seconds)}${seconds < LEAST_S ? "; a good face wants two minutes" : "; that is enough, more is better"}`;
   }
 
   async describe(take) {
@@ -83,7 +89,7 @@ export class FilmView {
     try {
       const placed = await send(this.name, take.file, (share) => { this.bar.value = share; }, { replace: true });
       say("The recording is in place");
-      location.hash = `#/d/${encodeURIComponent(this.name)}`;
+      if (this.element.isConnected) location.hash = `#/d/${encodeURIComponent(this.name)}`;
       return placed;
     } finally {
       this.bar.hidden = true;

@@ -13,6 +13,11 @@ export class Level {
     this.element = h("div", { class: "level" }, this.meter, this.word);
     this.shown = 0;
     this.overloadedAt = -HELD_MS;
+    this.begin();
+  }
+
+  /** From now on somebody may be heard. */
+  begin() {
     this.heardAt = performance.now();
   }
 

@@ -135,19 +135,23 @@ function newDatasetForm() {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     button.disabled = true;
-    await attempt(() => make(name.value.trim(), file.files[0], bar));
+    await attempt(() => make(name.value.trim(), file.files[0], bar, form));
     button.disabled = false;
     bar.hidden = true;
   });
   return form;
 }
 
-async function make(name, file, bar) {
+async function make(name, file, bar, form) {
   const made = await ask("POST", "/datasets", { name });
-  if (file) {
-    bar.hidden = false;
-    await send(made.name, file, (share) => { bar.value = share; });
+  try {
+    if (file) {
+      bar.hidden = false;
+      await send(made.name, file, (share) => { bar.value = share; });
+    }
+  } finally {
+    // The dataset is there in any case; who has gone elsewhere meanwhile stays there.
+    if (form.isConnected) location.hash = `#/d/${encodeURIComponent(made.name)}`;
   }
-  location.hash = `#/d/${encodeURIComponent(made.name)}`;
   return ask("GET", datasetPath(made.name));
 }

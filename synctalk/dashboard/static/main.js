@@ -1,7 +1,7 @@
 // The page: one view at a time, chosen by the address after the #, kept up to date by the server's events.
 
 import { ask } from "/static/api.js";
-import { attempt } from "/static/dom.js";
+import { LEAVING, attempt } from "/static/dom.js";
 import { DatasetView } from "/static/dataset.js";
 import { FilmView } from "/static/film.js";
 import { ListView } from "/static/list.js";
@@ -16,13 +16,32 @@ const main = document.getElementById("main");
 let view = null;
 
 function choose() {
-  const [place, name] = location.hash.replace(/^#\/?/, "").split("/");
-  if (place === "d" && name) return new DatasetView(decodeURIComponent(name), world);
-  if (place === "record" && name) return new TakesView(decodeURIComponent(name));
-  if (place === "film" && name) return new FilmView(decodeURIComponent(name));
+  const [place, escaped] = location.hash.replace(/^#\/?/, "").split("/");
+  const name = escaped && decoded(escaped);
+  if (place === "d" && name) return new DatasetView(name, world);
+  if (place === "record" && name) return new TakesView(name);
+  if (place === "film" && name) return new FilmView(name);
   if (place === "studio") return new StudioView(world);
   if (place === "queue") return new QueueView(world);
   return place === "system" ? new SystemView(world) : new ListView(world);
+}
+
+/** A name out of an address; somebody may have typed it as it is. */
+function decoded(text) {
+  try { return decodeURIComponent(text); } catch { return text; }
+}
+
+let shownAt = location.hash;
+
+/** Shows the view of the address, unless something would be lost and whoever is here stays. */
+function follow() {
+  if (view?.isUnkept && !window.confirm(LEAVING)) {
+    history.replaceState(null, "", shownAt || "#/");
+    return;
+  }
+  shownAt = location.hash;
+  show();
+  main.focus();
 }
 
 function show() {
@@ -32,7 +51,7 @@ function show() {
   document.title = `${view.title} – synctalk`;
   for (const link of document.querySelectorAll("nav a")) {
     const isHere = link.getAttribute("href") === (location.hash || "#/") || (link.hash === "#/" && /^#\/(d|record|film)\//.test(location.hash));
-    link.toggleAttribute("aria-current", isHere);
+    if (isHere) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
   }
   if (world.isKnown) view.update();
 }
@@ -64,13 +83,22 @@ function listen() {
   events.onopen = () => { document.getElementById("offline").hidden = true; isFirst = true; };
   events.onerror = () => {
     document.getElementById("offline").hidden = false;
-    if (events.readyState === EventSource.CLOSED) setTimeout(listen, 2000);
+    if (events.readyState !== EventSource.CLOSED) return;
+    // A session that has ended refuses events as well; what asks is led to the login.
+    ask("GET", "/queue").catch(() => {});
+    setTimeout(listen, 2000);
   };
 }
 
 // A press beside the explanation of a word closes it; Escape does so by itself.
 document.getElementById("meaning").addEventListener("click", (event) => { if (event.target === event.currentTarget) event.target.close(); });
-window.addEventListener("hashchange", () => { show(); main.focus(); });
+// The address of a view stays what it is.
+document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
+// What is wrong in a folded part of a form has to be seen before it can be put right.
+document.addEventListener("invalid", (event) => {
+  for (let folded = event.target.closest("details:not([open])"); folded; folded = folded.parentElement.closest("details:not([open])")) folded.open = true;
+}, true);
+window.addEventListener("hashchange", follow);
 await attempt(() => ask("GET", "/session"));
 show();
 listen();

@@ -2,6 +2,7 @@
 
 import { ask } from "/static/api.js";
 import { attempt, h, swap } from "/static/dom.js";
+import { Latest } from "/static/latest.js";
 import { WORDS } from "/static/list.js";
 
 const ACTIONS = { run: "training", demo: "demo", speak: "speech", render: "video", talk: "talking video", export: "export", feedback: "corrections" };
@@ -9,17 +10,17 @@ const ACTIONS = { run: "training", demo: "demo", speak: "speech", render: "video
 export class QueueView {
   title = "Queue";
   element = h("div", { class: "stack" });
+  latest = new Latest();
 
   constructor(world) {
     this.world = world;
   }
 
   async update() {
-    const text = JSON.stringify(this.world.queue);
-    if (this.drawn === text) return;
-    this.drawn = text;
-    const queue = await attempt(() => ask("GET", "/queue"));
-    if (!queue) return;
+    await this.latest.read(this.world.queue, () => attempt(() => ask("GET", "/queue")), (queue) => this.draw(queue));
+  }
+
+  draw(queue) {
     swap(this.element, h("h1", {}, "Queue"),
       h("section", { class: "card" }, h("h2", {}, `Runs now (${queue.devices.length === 1 ? "one training" : `${queue.devices.length} trainings`} at a time)`),
         queue.under_way.length ? h("table", {}, queue.under_way.map((request) => row(request, request.device, h("button", {
@@ -41,10 +42,8 @@ export class QueueView {
   mover(waiting, at, by) {
     const ids = waiting.map((request) => request.id);
     const target = at + by;
-    const move = () => {
-      [ids[at], ids[target]] = [ids[target], ids[at]];
-      return attempt(() => ask("PUT", "/queue/order", { ids }));
-    };
+    // Twice the same press asks twice for the same order: what is drawn is not changed.
+    const move = () => attempt(() => ask("PUT", "/queue/order", { ids: ids.with(at, ids[target]).with(target, ids[at]) }));
     return h("button", {
       class: "small", id: `${by < 0 ? "up" : "down"}-${ids[at]}`, disabled: target < 0 || target >= ids.length,
       "aria-label": `${waiting[at].dataset} ${by < 0 ? "earlier" : "later"}`, onclick: move,

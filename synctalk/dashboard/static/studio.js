@@ -2,6 +2,7 @@
 
 import { ask } from "/static/api.js";
 import { attempt, h, swap, formatBytes } from "/static/dom.js";
+import { Latest } from "/static/latest.js";
 import { send } from "/static/upload.js";
 
 const LOG_EVERY_MS = 2000;
@@ -13,7 +14,7 @@ const KINDS = [
   ["export", "A voice for other programs", "Piper, transformers or ONNX."],
 ];
 
-const MISSING = { speak: "No voice is trained yet.", talk: "This needs a trained face and a trained voice.", render: "No face is trained yet.", export: "No voice is trained yet." };
+const MISSING = { speak: "No voice is trained yet.", talk: "This needs a trained face and a trained voice.", render: "No face is trained yet.", export: "No voice that can be exported is trained yet." };
 
 const resultPath = (file) => `/api/v1/studio/files/${file.key.split("/").map(encodeURIComponent).join("/")}`;
 
@@ -25,6 +26,8 @@ export class StudioView {
     this.world = world;
     this.kind = "speak";
     this.chosen = new Set();
+    this.kept = new Map();
+    this.latest = new Latest();
     this.parts = Object.fromEntries(["make", "making", "compare", "made", "sounds"].map((part) =>
       [part, h("section", { class: "card", id: `studio-${part}`, hidden: part !== "make" })]));
     this.element.append(h("h1", {}, "Studio"), ...Object.values(this.parts));
@@ -38,18 +41,21 @@ export class StudioView {
   async update() {
     const facts = JSON.stringify([this.world.queue.filter((request) => request.job),
       [...this.world.datasets.values()].map((dataset) => [dataset.name, dataset.status])]);
-    if (this.drawn === facts) return;
-    this.drawn = facts;
-    await this.read();
+    await this.latest.read(facts, () => attempt(() => ask("GET", "/studio")), (told) => this.show(told));
   }
 
-  async read() {
-    const told = await attempt(() => ask("GET", "/studio"));
-    if (!told) return;
+  /** The same, whatever is known. */
+  renew() {
+    this.latest.forget();
+    return this.update();
+  }
+
+  show(told) {
     this.told = told;
-    const models = JSON.stringify([told.faces, told.voices, told.sounds, told.creations.map((each) => each.files.length)]);
-    if (this.models !== models) {
-      this.models = models;
+    // The form is drawn anew only for what it offers: somebody is writing in it.
+    const offered = JSON.stringify([told.faces, told.voices, this.kind === "render" && [told.sounds, told.creations.map((each) => each.files.length)]]);
+    if (this.offered !== offered) {
+      this.offered = offered;
       this.drawForm();
     }
     this.drawMaking();
@@ -58,15 +64,15 @@ export class StudioView {
   }
 
   drawForm() {
-    const { faces, voices } = this.told;
+    const { faces, voices, exportable } = this;
     if (!faces.length && !voices.length) {
       swap(this.parts.make, h("h2", {}, "Nothing to play with yet"), h("p", { class: "soft" },
         "As soon as a face or a voice is trained, it can be used here. ", h("a", { href: "#/" }, "To the datasets")));
       return;
     }
-    const isPossible = { speak: voices.length, talk: faces.length && voices.length, render: faces.length, export: voices.length };
+    const isPossible = { speak: voices.length, talk: faces.length && voices.length, render: faces.length, export: exportable.length };
     if (!isPossible[this.kind]) this.kind = KINDS.map(([kind]) => kind).find((kind) => isPossible[kind]);
-    const kept = this.form ? Object.fromEntries(new FormData(this.form)) : {};
+    this.remember();
     this.form = h("form", {},
       h("fieldset", {}, h("legend", {}, "What shall be made?"), KINDS.map(([kind, title, told]) => h("label", { class: "choice" },
         h("input", { type: "radio", name: "kind", value: kind, id: `kind-${kind}`, checked: kind === this.kind, disabled: !isPossible[kind],
@@ -74,30 +80,55 @@ export class StudioView {
         h("span", {}, h("strong", {}, title), h("br"), h("span", { class: "soft" }, isPossible[kind] ? told : MISSING[kind]))))),
       this.fields(),
       h("div", { class: "row" }, h("button", { class: "primary", id: "make" }, "Make it")));
-    for (const [name, value] of Object.entries(kept)) {
-      const field = this.form.elements[name];
-      const isKept = name !== "kind" && field && typeof value === "string" && field.type !== "file";
-      if (isKept && (field.tagName !== "SELECT" || [...field.options].some((option) => option.value === value))) field.value = value;
-    }
+    this.recall();
     this.form.addEventListener("submit", (event) => { event.preventDefault(); this.make(); });
     swap(this.parts.make, this.form);
   }
 
+  get faces() {
+    return this.told.faces;
+  }
+
+  get voices() {
+    return this.told.voices;
+  }
+
+  /** The voices that other programs can be given. */
+  get exportable() {
+    return this.voices.filter((voice) => voice.stage === "vits");
+  }
+
+  /** What was written and chosen, also in fields that another choice does not show. */
+  remember() {
+    for (const field of this.form?.elements ?? []) {
+      if (field.name && field.name !== "kind" && field.type !== "file") this.kept.set(field.name, field.type === "checkbox" ? field.checked : field.value);
+    }
+  }
+
+  recall() {
+    for (const field of this.form.elements) {
+      const value = this.kept.get(field.name);
+      if (value === undefined) continue;
+      if (field.type === "checkbox") field.checked = value;
+      else if (field.tagName !== "SELECT" || [...field.options].some((option) => option.value === value)) field.value = value;
+    }
+  }
+
   fields() {
-    const { faces, voices } = this.told;
+    const { faces, voices, exportable } = this;
     const isSpoken = this.kind === "speak" || this.kind === "talk";
     return [
       this.kind !== "speak" && this.kind !== "export" && choice("face", "Face", faces.map((face) => [face.dataset, face.dataset])),
       this.kind !== "render" && choice("voice", "Voice", this.kind === "export"
-        ? voices.map((voice) => [JSON.stringify([voice.dataset, ""]), voice.dataset])
+        ? exportable.map((voice) => [JSON.stringify([voice.dataset, ""]), voice.dataset])
         : voices.flatMap((voice) => [[JSON.stringify([voice.dataset, ""]), `${voice.dataset} (as it speaks now)`],
           ...voice.exported.map((key) => [JSON.stringify([voice.dataset, key]), `${voice.dataset} (exported: ${key.split("/").at(-1)})`])])),
       isSpoken && h("label", {}, "Text", h("textarea", { name: "text", id: "text", rows: 4, required: true, maxlength: 20000 })),
-      isSpoken && h("details", {}, h("summary", {}, "How it is said"), h("fieldset", {},
-        h("label", {}, "Speaker (name or number)", h("input", { name: "speaker", maxlength: 64 })),
+      isSpoken && h("details", { id: "studio-manner" }, h("summary", {}, "How it is said"), h("fieldset", {},
+        h("label", {}, "Speaker (name or number)", h("input", { name: "speaker", id: "studio-speaker", maxlength: 64 })),
         number("speed", "Speed, 2 is twice as fast", 0.25, 4), number("noise", "How much the sound varies", 0, 2),
         number("duration_noise", "How much the rhythm varies", 0, 2),
-        h("label", {}, "Seed: the same number, the same sound", h("input", { name: "seed", type: "number", min: 0, max: 2147483647, step: 1 })))),
+        h("label", {}, "Seed: the same number, the same sound", h("input", { name: "seed", id: "studio-seed", type: "number", min: 0, max: 2147483647, step: 1 })))),
       this.kind === "render" && this.soundFields(),
       this.kind === "export" && choice("format", "Format", [["piper", "Piper (.onnx with its .json)"], ["hf", "transformers (a folder)"], ["onnx", "one ONNX file"]]),
       ["render", "talk"].includes(this.kind) && h("label", { class: "row" }, h("input", { type: "checkbox", name: "mark" }), "write “synthetic” into the picture"),
@@ -111,11 +142,15 @@ export class StudioView {
     const bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Upload" });
     const input = h("input", { type: "file", id: "sound-file", accept: "audio/*,video/*" });
     input.addEventListener("change", async () => {
+      const [file] = input.files;
+      input.value = ""; // the same file can be chosen again
+      if (!file) return;
       bar.hidden = false;
-      const earlier = new Set(this.told.sounds.map((file) => file.key));
-      await attempt(() => send(this.told.faces[0].dataset, input.files[0], (share) => { bar.value = share; }, { purpose: "sound" }), "The sound is there");
-      await this.read();
-      const sent = this.told.sounds.find((file) => !earlier.has(file.key));
+      const earlier = new Set(this.told.sounds.map((each) => each.key));
+      await attempt(() => send(this.faces[0].dataset, file, (share) => { bar.value = share; }, { purpose: "sound" }), "The sound is there");
+      bar.hidden = true;
+      await this.renew();
+      const sent = this.told.sounds.find((each) => !earlier.has(each.key));
       if (sent && this.form.elements.sound) this.form.elements.sound.value = sent.key;
     });
     return [choice("sound", "Sound", [...sent, ...spoken]), h("label", {}, "Or send another one", input), bar];
@@ -131,7 +166,7 @@ export class StudioView {
       speak: { dataset, ...speech }, talk: { face: told.face, voice: dataset, mark, ...speech },
       render: { dataset: told.face, sound: told.sound ?? "", mark }, export: { dataset, format: told.format },
     }[this.kind];
-    if (await attempt(() => ask("POST", `/studio/${this.kind}`, body), "It is being made")) this.read();
+    if (await attempt(() => ask("POST", `/studio/${this.kind}`, body), "It is being made")) this.renew();
   }
 
   drawMaking() {
@@ -167,7 +202,9 @@ export class StudioView {
     const players = h("div", { class: "cards" }, chosen.map((each) => h("figure", {}, player(each),
       each.provenance?.job.text && h("blockquote", {}, shortened(each.provenance.job.text)), h("p", { class: "soft" }, `${titleOf(each)} · ${originOf(each)}`))));
     const playAll = () => { for (const each of players.querySelectorAll("audio, video")) { each.currentTime = 0; each.play(); } };
-    if (!this.parts.compare.hidden) {
+    const compared = JSON.stringify(chosen.map(idOf));
+    if (!this.parts.compare.hidden && this.compared !== compared) {
+      this.compared = compared;
       swap(this.parts.compare, h("div", { class: "row spread" }, h("h2", {}, "Side by side"),
         h("button", { class: "small", id: "play-all", onclick: playAll }, "Play together")), players);
     }
@@ -214,7 +251,7 @@ export class StudioView {
   async remove(key, title) {
     if (!window.confirm(`Delete ${title}? It can be brought back under System.`)) return false;
     const done = await attempt(() => ask("DELETE", `/studio/results/${key.split("/").map(encodeURIComponent).join("/")}`), "It is deleted; System brings it back");
-    if (done) await this.read();
+    if (done) await this.renew();
     return Boolean(done);
   }
 }
@@ -257,5 +294,5 @@ function choice(name, title, options) {
 }
 
 function number(name, title, min, max) {
-  return h("label", {}, title, h("input", { name, type: "number", min, max, step: "any" }));
+  return h("label", {}, title, h("input", { name, id: `studio-${name}`, type: "number", min, max, step: "any" }));
 }

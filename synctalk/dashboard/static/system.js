@@ -26,8 +26,8 @@ export class SystemView {
   update() { /* nothing here comes by events */ }
 
   async read() {
-    const told = await attempt(() => ask("GET", "/system"));
-    if (!told) return;
+    let told;
+    try { told = await ask("GET", "/system"); } catch { return; /* the banner tells when the server is gone */ }
     const { now, history, machine } = told;
     swap(this.parts.load, h("h2", {}, "Now, and in the last hour"), h("div", { class: "charts" },
       meter("Processor", `${now.cpu_percent} %`, history.map((load) => load.cpu_percent / 100)),
@@ -88,7 +88,8 @@ export class SystemView {
 
   async readTrash() {
     const trash = await attempt(() => ask("GET", "/trash"));
-    swap(this.parts.trash, h("h2", {}, "Deleted"), trash?.length ? h("table", {}, trash.map((each) => h("tr", {},
+    if (!trash) return;
+    swap(this.parts.trash, h("h2", {}, "Deleted"), trash.length ? h("table", {}, trash.map((each) => h("tr", {},
       h("td", {}, each.dataset || each.told || each.result.replace(/^sounds\//, "")), h("td", { class: "soft" }, each.dataset ? "dataset" : each.result.startsWith("sounds/") ? "sound" : "result"), h("td", { class: "soft" }, new Date(each.deleted_at).toLocaleString()),
       h("td", {}, h("button", { class: "small", id: `back-${each.id}`, onclick: async () => {
         await attempt(() => ask("POST", `/trash/${each.id}/restore`), `${each.dataset || each.told || each.result.replace(/^sounds\//, "")} is back`);

@@ -2,7 +2,7 @@
 
 import { ask, datasetPath } from "/static/api.js";
 import { Booth } from "/static/booth.js";
-import { attempt, h, swap, nameLanguage } from "/static/dom.js";
+import { LEAVING, attempt, h, say, swap, nameLanguage } from "/static/dom.js";
 import { send } from "/static/upload.js";
 
 export class TakesView {
@@ -25,6 +25,10 @@ export class TakesView {
 
   close() {
     this.booth.close();
+  }
+
+  get isUnkept() {
+    return this.booth.isUnkept;
   }
 
   update() { /* nothing here comes by events */ }
@@ -68,6 +72,8 @@ export class TakesView {
   }
 
   async use(texts) {
+    // A take belongs to the sentence under which it was recorded.
+    if (this.booth.isBusy || this.booth.isUnkept) { say("Keep what was recorded first, or record it again."); return; }
     const done = await attempt(() => ask("PUT", `${datasetPath(this.name)}/prompts`, { texts }), "The sentences are ready; what was recorded stays");
     if (done) this.read();
   }
@@ -113,6 +119,7 @@ export class TakesView {
   }
 
   go(at) {
+    if (this.booth.isUnkept && !window.confirm(LEAVING)) return;
     this.booth.forget();
     this.at = at;
     this.draw();

@@ -7,7 +7,7 @@ const VERDICTS = { good: "done", usable: "interrupted", poor: "failed", unusable
 const REPORTS = { "preprocess/report.json": "How good the film is", "prepare/report.json": "How good the recordings are" };
 const SAMPLE = "The quick brown fox jumps over the lazy dog.";
 
-/** The part of a dataset's page about its recordings; null where there is nothing to tell. */
+/** The part of a dataset's page about its recordings; empty where there is nothing to tell. */
 export async function drawPreparation(dataset, keys) {
   const parts = [];
   for (const [key, title] of Object.entries(REPORTS).filter(([each]) => keys.has(each))) {
@@ -21,7 +21,7 @@ export async function drawPreparation(dataset, keys) {
   }
   const exported = [...keys].find((key) => /^export\/.*\.onnx$/.test(key));
   if (exported) parts.push(drawExport(dataset, exported));
-  return parts.length ? parts.flat() : null;
+  return parts.flat();
 }
 
 /** What is to be better stands there; what is good is folded away. */
@@ -103,17 +103,19 @@ function drawExport(dataset, exported) {
     const request = await attempt(() => ask("POST", "/studio/speak", { dataset: dataset.name, text: text.value, exported }));
     if (!request) return;
     swap(heard, h("p", { class: "soft" }, "It is being spoken …"));
-    swap(heard, await hear(request.id));
+    swap(heard, await hear(request.id, heard));
   });
   return [h("h2", {}, "The exported voice"), form];
 }
 
 /** Waits for a request of the studio; what it made, or why it made nothing. */
-async function hear(id) {
+async function hear(id, place) {
   for (;;) {
     await new Promise((resolve) => { setTimeout(resolve, 700); });
+    if (!place.isConnected) return null;
     const told = await attempt(() => ask("GET", "/studio"));
-    const request = told?.requests.find((each) => each.id === id);
+    if (!told) continue;
+    const request = told.requests.find((each) => each.id === id);
     if (!request) return h("p", { class: "soft" }, "The server does not know of it any more.");
     const file = told.creations.find((each) => each.id === id)?.files[0];
     if (request.ending && file) return h("audio", { controls: true, src: `/api/v1/studio/files/${file.key.split("/").map(encodeURIComponent).join("/")}` });
