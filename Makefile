@@ -25,7 +25,7 @@ help:
 	@echo "make demo       draw a presenter, train on it, make it say something new (minutes)"
 	@echo "make serve      open the web pages: upload, train, watch, download"
 	@echo "make test       run the tests (make test-slow: the long ones)"
-	@echo "make test-browser   the web pages in Chromium, where there is one (minutes)"
+	@echo "make test-browser   the web pages in Chromium, where there is one (minutes; PICTURES=DIR: all of it, with pictures)"
 	@echo "make test-espeak    voices that read phonemes, with espeak-ng in a process of its own (a minute)"
 	@echo "make chaos      kill, cut the power, damage and refuse at random (minutes; make chaos-full: hours)"
 	@echo "make check      format, lint, types, import floors, docs"
