@@ -79,6 +79,6 @@ def keep(page: Any, path: Path) -> None:
     height = page.viewport_size["height"]
     for top in [*range(0, page.evaluate("document.documentElement.scrollHeight"), height), 0]:
         page.evaluate(f"window.scrollTo(0, {top})")
-        page.wait_for_timeout(400)
+        page.wait_for_timeout(150)
     # Written here: the driver would leave a thread for it.
     path.write_bytes(page.screenshot(full_page=True))

@@ -40,7 +40,7 @@ function drawReport(title, report) {
 }
 
 function drawRejected(dataset, { rows, total }) {
-  const editor = h("div", { id: "row-editor" });
+  const editor = h("div", { id: "row-editor", class: "after" });
   if (!total) return [h("h2", {}, "Left out"), h("p", { class: "soft" }, "Nothing: every row is used."), otherRow(dataset, editor), editor];
   return [
     h("h2", {}, `Left out: ${total} ${total === 1 ? "row" : "rows"}`),
