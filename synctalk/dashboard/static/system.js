@@ -98,7 +98,8 @@ export class SystemView {
   }
 }
 
-function meter(name, told, shares) {
+function meter(name, told, history) {
+  const shares = history.length > 1 ? history : [...history, ...history]; // one moment is a line already
   const step = 320 / Math.max(1, shares.length - 1);
   const points = shares.map((share, at) => `${(at * step).toFixed(1)},${(60 - 58 * Math.min(1, share)).toFixed(1)}`).join(" ");
   return h("figure", {}, h("figcaption", {}, h("strong", {}, name), h("span", { class: "soft" }, told)),
