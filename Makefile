@@ -87,7 +87,7 @@ BROWSER := .cache/browser
 test-browser: $(READY)
 	@test -d $(BROWSER)/playwright || timeout 60 $(INSTALL) --no-deps --target $(BROWSER) \
 	  --requirement tests/dashboard/browser.txt || echo "Playwright cannot be installed here; the browser tests are skipped"
-	@PYTHONPATH=$(BROWSER) $(if $(PICTURES),PICTURES="$(abspath $(PICTURES))") \
+	@PYTHONPATH=$(BROWSER) $(if $(PICTURES),PICTURES="$(PICTURES)") \
 	  $(BIN)/python -m pytest -p no:xdist -m "$(if $(PICTURES),browser,browser and not slow)" -rs tests/dashboard
 
 # espeak-ng is GPL and an extra; it is installed apart, where only the process that may load it finds it.

@@ -24,12 +24,15 @@ from synctalk.dashboard.confinement import Confinement, checked_names
 from synctalk.dashboard.listings import read_whole
 from synctalk.dashboard.problems import ConflictError, NotFoundError, RefusedError
 from synctalk.dashboard.requests import FeedbackOptions, Value
+from synctalk.errors import InputError
 from synctalk.lock import DatasetLock
+from synctalk.log import get_logger
 from synctalk.voice.correction_store import Correction, read_corrections
 from synctalk.voice.prepared_tables import REJECTED
 from synctalk.voice.recordings import SOUND_SUFFIXES
 from synctalk.workspace import Workspace
 
+_log = get_logger(__name__)
 GIVEN = "given"
 TAKEN_BACK = "taken-back"
 _TEXT = ".txt"
@@ -92,8 +95,18 @@ def read_all(confinement: Confinement, workspace: Workspace) -> Corrections:
     return Corrections(
         given=given,
         kept=_shown(kept),
-        taken_back=_shown({key: each for key, each in _read_kept(workspace, TAKEN_BACK).items() if key not in kept}),
+        taken_back=_shown(_taken_back(workspace, without=kept)),
     )
+
+
+def _taken_back(workspace: Workspace, *, without: Mapping[str, Correction]) -> dict[str, Correction]:
+    """Those whose sound was not given again. Nothing is made from them: a damaged one does not hold up the others."""
+    try:
+        found = _read_kept(workspace, TAKEN_BACK)
+    except (ConflictError, InputError) as error:
+        _log.warning("what was taken back cannot be shown: %s", error)
+        return {}
+    return {key: each for key, each in found.items() if key not in without}
 
 
 def _shown(corrections: Mapping[str, Correction]) -> list[KeptCorrection]:
@@ -173,8 +186,8 @@ def take_back(confinement: Confinement, workspace: Workspace, key: str) -> None:
             raise NotFoundError(f"there is no correction {key!a}")
         else:
             # What was sent would be learned again.
-            for sent, _ in _given(workspace):
-                if _is_same(sent, workspace.corrections / kept[key].sound):
+            for sent, text in _given(workspace):
+                if _is_kept(workspace, sent, text, {key: kept[key]}):
                     _remove(sent)
             path = confinement.path_of(_names(workspace, f"{name}.json"))
             files.commit_file(path, files.make_folder(workspace.corrections / TAKEN_BACK) / path.name)
@@ -194,7 +207,7 @@ def bring_back(confinement: Confinement, workspace: Workspace, key: str) -> None
         if key not in _read_kept(workspace, TAKEN_BACK):
             raise NotFoundError(f"no correction {key!a} was taken back")
         if key in _read_kept(workspace):
-            raise ConflictError("this sound was given again meanwhile", hint="take the later one back first")
+            raise ConflictError("this sound was given again meanwhile", hint="give it once more with the earlier text")
         path = confinement.path_of(_names(workspace, f"{TAKEN_BACK}/{key}.json"))
         files.commit_file(path, workspace.corrections / path.name)
 

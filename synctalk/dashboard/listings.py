@@ -85,7 +85,7 @@ def edit_row(confinement: Confinement, workspace: Workspace, *, file: str, line:
         confinement: Where it may be.
         workspace: Of the dataset.
         file: The listing, below the recordings.
-        line: Its number, from 1; 0 means all of a small text.
+        line: Its number, from 1; 0 means all of a text of one row.
         before: What stands there.
         after: What shall stand there; '' leaves the row out, and the numbers of all others stay.
 
@@ -101,6 +101,8 @@ def edit_row(confinement: Confinement, workspace: Workspace, *, file: str, line:
     with DatasetLock(workspace.lock_file, name=workspace.name):
         names, content = _open_listing(confinement, workspace, file)
         lines, separator = _split(content)
+        if not line and sum(1 for each in lines if each.strip()) > 1:
+            raise RefusedError(f"{file!a} holds more than one row", hint="name a line")
         if _text_of(lines, line) != before:
             raise ConflictError("this row has changed meanwhile", hint="load it again")
         if line:

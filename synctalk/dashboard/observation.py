@@ -262,10 +262,11 @@ def _status_of(stages: list[StageView], holder: Holder | None, request: Request 
     for status in (Status.FAILED, Status.INTERRUPTED):
         if status.value in found:
             return status.value
-    if found <= {Status.PENDING.value, Status.DONE.value} and not _was_stopped(request):
-        # What was only checked waits to be trained; nothing was cut off.
-        return "ready" if has_source or Status.DONE.value in found else "empty"
-    return "interrupted"
+    if found == {Status.PENDING.value}:
+        return "ready" if has_source else "empty"
+    is_trained = any(stage.is_training and stage.status == Status.DONE.value for stage in stages)
+    # What was only checked waits to be trained.
+    return "interrupted" if is_trained or _was_stopped(request) else "ready"
 
 
 def _was_stopped(request: Request | None) -> bool:

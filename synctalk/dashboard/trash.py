@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import time
 from pathlib import Path
 
@@ -142,11 +141,15 @@ class Trash:
 
 
 def _forget_holder(lock_file: Path) -> None:
-    """Nobody works on what lies here; the note of whoever deleted it came along, and would say that somebody does."""
+    """Nobody works on what lies here; the note of whoever deleted it came along, and would say that somebody does.
+
+    The lease's folder stays: it says by which kind of lock all keep this dataset.
+    """
     with files.translating_os_errors(lock_file):
-        lock_file.unlink(missing_ok=True)
-        if lease_folder(lock_file).is_dir():
-            shutil.rmtree(lease_folder(lock_file))
+        if lock_file.is_file():
+            lock_file.write_bytes(b"")
+        for note in lease_folder(lock_file).glob("*"):
+            note.unlink()
 
 
 def _move(source: Path, target: Path) -> None:

@@ -137,11 +137,22 @@ def test_correction_that_was_taken_back_is_brought_back_unless_its_sound_was_giv
     bring_back(confinement, workspace, "key")
     found = read_all(confinement, workspace)
     assert ([each.text for each in found.kept], found.taken_back) == (["One."], [])
+    give(workspace, "again.wav", "Won.")
     take_back(confinement, workspace, "key")
-    keep(workspace, give(workspace, "again.wav", "Won."), "Won.")
+    assert given(workspace) == [("again.wav", "Won.")], "what is said in it was put right meanwhile"
+    keep(workspace, workspace.corrections / "given" / "again.wav", "Won.")
     assert read_all(confinement, workspace).taken_back == []
     with pytest.raises(ConflictError, match="given again"):
         bring_back(confinement, workspace, "key")
+
+
+def test_damage_to_what_was_taken_back_holds_up_nothing(workspace: Workspace) -> None:
+    confinement = Confinement(workspace.root)
+    keep(workspace, give(workspace, "0001.wav", "One."), "One.")
+    (workspace.corrections / "taken-back").mkdir()
+    (workspace.corrections / "taken-back" / "other.json").write_text("{")
+    found = read_all(confinement, workspace)
+    assert ([each.text for each in found.kept], found.taken_back) == (["One."], [])
 
 
 def test_no_link_is_followed(workspace: Workspace) -> None:

@@ -108,7 +108,7 @@ def test_voice_that_cannot_be_exported_is_not_offered_for_it(page: Any, served: 
     page.wait_for_selector("#studio-voice option:has-text('kokoro only')", state="attached")
     if page.is_enabled("#kind-export"):
         page.check("#kind-export")
-        assert page.locator("#studio-voice option:has-text('kokoro only')").count() == 0
+        assert page.locator("#studio-trained option:has-text('kokoro only')").count() == 0
 
 
 def test_press_that_is_repeated_moves_by_one(page: Any, served: Service) -> None:
@@ -152,16 +152,38 @@ def test_dataset_that_is_gone_comes_back_into_its_page(page: Any, served: Servic
     assert served.get("/datasets/lost")["status"] == "ready"
 
 
+def test_back_and_forward_lead_on_after_somebody_stayed(page: Any, served: Service) -> None:
+    for view in ("queue", "system", "studio"):
+        page.evaluate(f"location.hash = '#/{view}'")
+        page.wait_for_selector(f"h1:has-text('{view.capitalize()}')")
+    page.go_back()
+    page.wait_for_selector("h1:has-text('System')")
+    page.go_back()
+    page.wait_for_selector("h1:has-text('Queue')")
+    page.go_forward()
+    page.wait_for_selector("h1:has-text('System')")
+    assert page.evaluate("history.state.number") == 2
+
+
 def test_film_that_is_sent_does_not_call_back_who_has_gone_elsewhere(
     page: Any, served: Service, tmp_path: Path
 ) -> None:
     (tmp_path / "long.mp4").write_bytes(MP4 + bytes(1 << 20))
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route("**/finish", hold)
     page.fill("#new-name", "sent meanwhile")
     page.set_input_files("#new-file", tmp_path / "long.mp4")
     page.click("#new-make")
     page.evaluate("location.hash = '#/system'")
+    page.wait_for_selector("h1:has-text('System')")
+    while not held:
+        page.wait_for_timeout(20)
     with page.expect_response("**/finish"):
-        page.wait_for_selector("h1:has-text('System')")
+        held[0].continue_()
     page.wait_for_timeout(500)
     assert (served.root / "dataset" / "sent meanwhile" / "source.mp4").is_file()
     assert page.inner_text("h1") == "System"
@@ -180,6 +202,9 @@ def test_take_is_neither_left_behind_by_mistake_nor_kept_under_another_sentence(
         browsing(driver, *FAKE, hearing) as browser,
         visiting(browser, f"http://127.0.0.1:{served.port}/#/record/spoken", size=DESK) as page,
     ):
+        page.evaluate("location.hash = '#/queue'")
+        page.wait_for_selector("h1:has-text('Queue')")
+        page.evaluate("location.hash = '#/record/spoken'")
         page.on("dialog", lambda dialog: asked.append(dialog.message) or dialog.dismiss())
         page.click("#open")
         page.click("#record")
@@ -188,8 +213,12 @@ def test_take_is_neither_left_behind_by_mistake_nor_kept_under_another_sentence(
         page.click("#record")
         page.wait_for_selector("#keep")
         page.click("nav a:has-text('System')")
+        page.wait_for_timeout(200)
+        page.go_back()
+        page.wait_for_timeout(200)
+        assert page.url.endswith("#/record/spoken")
         page.click("#later")
-        assert [text.split(".")[0] for text in asked] == ["What was recorded is not kept yet"] * 2
+        assert [text.split(".")[0] for text in asked] == ["What was recorded is not kept yet"] * 3
         page.click("summary:has-text('Other sentences')")
         page.fill("#own-list", "Three.")
         page.click("#use-own")

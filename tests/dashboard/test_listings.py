@@ -52,6 +52,11 @@ def test_row_is_left_out_and_the_numbers_of_the_others_stay(workspace: Workspace
     assert (folder / "metadata.csv").read_text() == "1|One.\n\n\n3|Three.\n"
     assert (folder / "metadata.csv.original").read_text() == ROWS
     correct(workspace, 2, "", "2|Two.")
+    whole = (folder / "metadata.csv").read_text()
+    for after in ("", "1|Only this."):
+        with pytest.raises(RefusedError, match="more than one row"):
+            correct(workspace, 0, " ".join(whole.split("\n")).strip(), after)
+    assert (folder / "metadata.csv").read_text() == whole
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16-le", "utf-16-be"])

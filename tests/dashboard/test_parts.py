@@ -229,21 +229,23 @@ def test_only_files_that_changed_are_read_again(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("second", "outcome", "expected"),
+    ("statuses", "outcome", "expected"),
     [
-        (Status.PENDING, None, "ready"),
-        (Status.PENDING, Outcome.DONE, "ready"),
-        (Status.PENDING, Outcome.INTERRUPTED, "interrupted"),
-        (Status.INTERRUPTED, Outcome.DONE, "interrupted"),
+        ([Status.PENDING, Status.PENDING], Outcome.INTERRUPTED, "ready"),  # of an earlier dataset of that name
+        ([Status.DONE, Status.PENDING], None, "ready"),
+        ([Status.DONE, Status.PENDING], Outcome.DONE, "ready"),
+        ([Status.DONE, Status.PENDING], Outcome.INTERRUPTED, "interrupted"),
+        ([Status.DONE, Status.INTERRUPTED], Outcome.DONE, "interrupted"),
+        ([Status.DONE, Status.DONE], Outcome.DONE, "interrupted"),  # trained, and not exported
     ],
 )
 def test_what_was_only_checked_waits_to_be_trained_and_what_was_stopped_is_stopped(
-    tmp_path: Path, second: Status, outcome: Outcome | None, expected: str
+    tmp_path: Path, statuses: list[Status], outcome: Outcome | None, expected: str
 ) -> None:
     place = Workspace(tmp_path, "a")
     (place.dataset / "recordings").mkdir(parents=True)
     state = new_state("a")
-    state.stages = {"prepare": Record(status=Status.DONE), "vits": Record(status=second)}
+    state.stages = {name: Record(status=each) for name, each in zip(("prepare", "vits"), statuses, strict=True)}
     save_state(place.state_file, state)
     queue = Queue(tmp_path / ".queue")
     if outcome is not None:

@@ -14,7 +14,7 @@ import pytest
 PHONE = (375, 700)
 DESK = (1180, 900)
 SIGHTS = {"desk": (DESK, "light"), "dark": (DESK, "dark"), "phone": (PHONE, "light")}
-ALBUM = os.environ.get("PICTURES")
+ALBUM = Path(os.environ["PICTURES"]).resolve() if os.environ.get("PICTURES") else None
 
 
 @contextlib.contextmanager
@@ -68,7 +68,7 @@ def look(page: Any, name: str) -> None:
         page.set_viewport_size({"width": seen_size[0], "height": seen_size[1]})
         assert widest(page) <= seen_size[0], (name, sight)
         if ALBUM is not None:
-            keep(page, Path(ALBUM) / f"{name}-{sight}.png")
+            keep(page, ALBUM / f"{name}-{sight}.png")
     page.emulate_media(color_scheme="dark" if was_dark else "light")
     page.set_viewport_size(size)
 

@@ -9,13 +9,24 @@ export class Refusal extends Error {
   }
 }
 
+/** Nothing came back: the server is gone, or the way to it. */
+export class Unreachable extends Error {
+  constructor() {
+    super("The server does not answer");
+  }
+}
+
+/** What `fetch` answers. */
+export function reach(address, options) {
+  return fetch(address, options).catch(() => { throw new Unreachable(); });
+}
+
 /** One request; `body` is sent as JSON unless it is a Blob. */
 export async function ask(method, path, body) {
   const headers = { "X-Synctalk": "1" };
   const isJson = body !== undefined && !(body instanceof Blob);
   if (isJson) headers["Content-Type"] = "application/json";
-  const answer = await fetch(`/api/v1${path}`, { method, headers, body: isJson ? JSON.stringify(body) : body })
-    .catch(() => { throw new Error("The server does not answer"); });
+  const answer = await reach(`/api/v1${path}`, { method, headers, body: isJson ? JSON.stringify(body) : body });
   if (answer.status === 401 && !location.pathname.startsWith("/login")) location.assign("/login");
   const content = (answer.headers.get("content-type") ?? "").includes("json") ? await answer.json() : null;
   if (!answer.ok) throw new Refusal(answer.status, content ?? { title: `The server answered ${answer.status}` });

@@ -7,6 +7,8 @@ import { Recorder, findObstacle } from "/static/recorder.js";
 export class Booth {
   take = null;
   obstacle = "";
+  isOpening = false;
+  isStopping = false;
   isSending = false;
 
   /**
@@ -38,12 +40,12 @@ export class Booth {
   }
 
   get isBusy() {
-    return this.isRecording || this.isSending;
+    return this.isRecording || this.isStopping || this.isSending;
   }
 
   /** Whether somebody who leaves loses something. */
   get isUnkept() {
-    return Boolean(this.take) || this.isRecording;
+    return Boolean(this.take) || this.isRecording || this.isStopping;
   }
 
   async open() {
@@ -79,8 +81,14 @@ export class Booth {
   }
 
   async stop() {
-    const take = await this.recorder.stop(this.name);
-    this.take = await this.finish({ ...take, url: URL.createObjectURL(take.file), problem: judgePeak(take.peak) });
+    if (this.isStopping) return;
+    this.isStopping = true;
+    try {
+      const take = await this.recorder.stop(this.name);
+      this.take = await this.finish({ ...take, url: URL.createObjectURL(take.file), problem: judgePeak(take.peak) });
+    } finally {
+      this.isStopping = false;
+    }
     this.drawAndFocus(this.take.problem ? "record" : "keep");
   }
 
@@ -108,14 +116,14 @@ export class Booth {
   /** What can be pressed now. */
   buttons() {
     const button = (id, word, onclick, more = {}) => h("button", { type: "button", id, onclick: () => onclick.call(this), ...more }, word);
+    const keep = () => button("keep", this.isSending ? "Being kept …" : this.words.keep, this.send, { class: this.take.problem ? "" : "primary", disabled: this.isSending });
     if (!this.isOpen) {
-      return [this.obstacle && h("p", { class: "warning wide obstacle", role: "alert" }, this.obstacle), button("open", this.words.open, this.open, { class: "primary" })];
+      return [this.obstacle && h("p", { class: "warning wide", role: "alert" }, this.obstacle), this.take && keep(), button("open", this.words.open, this.open, { class: this.take ? "" : "primary" })];
     }
     if (this.isRecording) return button("record", "Stop", this.stop, { class: "primary recording" });
     if (!this.take) return button("record", this.words.record(), this.start, { class: "primary", disabled: this.isSending });
     // What is offered first is what is best: a take with a fault is better recorded again.
-    const keep = button("keep", this.isSending ? "Being kept …" : this.words.keep, this.send, { class: this.take.problem ? "" : "primary", disabled: this.isSending });
     const again = button("record", "Again", this.start, { class: this.take.problem ? "primary" : "", disabled: this.isSending });
-    return this.take.problem ? [again, keep] : [keep, again];
+    return this.take.problem ? [again, keep()] : [keep(), again];
   }
 }

@@ -34,7 +34,7 @@ export class CorrectionsPart {
     if (!isVoice) { this.place.hidden = true; this.latest.forget(); return; }
     this.isActive = ["running", "waiting"].includes(dataset.status);
     const facts = [dataset.stages.map((stage) => [stage.name, stage.status, stage.attempts]), dataset.status, dataset.request];
-    await this.latest.read(facts, () => attempt(() => ask("GET", `${datasetPath(this.name)}/corrections`)), (told) => this.show(told));
+    await this.latest.read(facts, () => ask("GET", `${datasetPath(this.name)}/corrections`), (told) => this.show(told));
   }
 
   /** The same, whatever is known. */

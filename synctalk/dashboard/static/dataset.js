@@ -5,7 +5,7 @@ import { drawHistory } from "/static/chart.js";
 import { CorrectionsPart } from "/static/corrections.js";
 import { attempt, h, swap, formatBytes } from "/static/dom.js";
 import { drawEpochs } from "/static/epochs.js";
-import { Latest } from "/static/latest.js";
+import { Latest, unlessRefused } from "/static/latest.js";
 import { chip, kindMark, kindsOf } from "/static/list.js";
 import { StageList } from "/static/stages.js";
 import { startForm } from "/static/start.js";
@@ -55,6 +55,7 @@ export class DatasetView {
     this.isGone = !dataset;
     if (!dataset) {
       this.drawn = {};
+      this.found = null;
       for (const each of [this.results, this.preparation, this.corrections.latest]) each.forget();
       swap(this.parts.top, h("section", { class: "card" }, h("h1", {}, this.name), h("p", { class: "after" }, "There is no dataset of this name, or not any more. ",
         "If it was deleted, ", h("a", { href: "#/system" }, "System"), " brings it back. ", h("a", { href: "#/" }, "All datasets"))));
@@ -72,6 +73,7 @@ export class DatasetView {
     this.stages.update(dataset);
     const epochs = dataset.stages.map((stage) => [stage.name, stage.epochs, stage.status, stage.attempts]);
     this.results.read(epochs, () => this.askResults(), (results) => this.showResults(results));
+    if (this.found) this.readPreparation();
     this.corrections.update(dataset);
     if (this.isNews("log", dataset.stages.map((stage) => stage.status))) this.readLog();
   }
@@ -116,17 +118,17 @@ export class DatasetView {
 
   /** The files of the dataset, and what its trainings have learned so far. */
   async askResults() {
-    const found = await attempt(() => ask("GET", `${datasetPath(this.name)}/artefacts`));
-    if (!found) return null;
+    const found = await ask("GET", `${datasetPath(this.name)}/artefacts`);
     const keys = new Set(found.map((artefact) => artefact.key));
     const trainings = this.dataset.stages.filter((stage) => stage.is_training && keys.has(`${stage.name}/training_log.json`));
     const histories = await Promise.all(trainings.map((stage) =>
-      attempt(() => ask("GET", `${datasetPath(this.name)}/stages/${stage.name}/history`))));
-    return histories.includes(null) ? null : { found, keys, trainings, histories };
+      unlessRefused(ask("GET", `${datasetPath(this.name)}/stages/${stage.name}/history`), [])));
+    return { found, trainings, histories };
   }
 
-  showResults({ found, keys, trainings, histories }) {
-    const curves = trainings.map((stage, at) => histories[at]?.length && [
+  showResults({ found, trainings, histories }) {
+    this.found = found;
+    const curves = trainings.map((stage, at) => histories[at].length > 0 && [
       h("h2", {}, `What ${stage.name} learns`), h("p", { class: "soft" }, describeStage(stage.name), " Drawn through: the ", term("loss"),
         " on what it learns from. Dashed: on what is ", h("span", { class: "together" }, term("held out"), "."), " Both should fall, unless higher is better; where only the first does, it learns by heart."),
       h("div", { class: "charts" }, drawHistory(histories[at]))]).filter(Boolean);
@@ -141,9 +143,13 @@ export class DatasetView {
     }
     this.parts.results.hidden = !found.length;
     if (!isPlaying(this.parts.results) && this.isNews("results", found)) swap(this.parts.results, drawResults(this.name, found));
-    // Who is putting a row right goes on with it, unless the recordings were looked at anew.
-    const prepared = found.filter((artefact) => /^(preprocess|prepare|export)\//.test(artefact.key));
-    this.preparation.read(prepared, () => drawPreparation(this.dataset, keys), (parts) => {
+    this.readPreparation();
+  }
+
+  /** Who is putting a row right goes on with it, unless the recordings were looked at anew. */
+  readPreparation() {
+    const prepared = this.found.filter((artefact) => /^(preprocess|prepare|export)\//.test(artefact.key));
+    this.preparation.read(prepared, () => drawPreparation(this.dataset, new Set(prepared.map((artefact) => artefact.key))), (parts) => {
       this.parts.preparation.hidden = !parts.length;
       swap(this.parts.preparation, parts);
     });

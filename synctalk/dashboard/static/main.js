@@ -31,15 +31,22 @@ function decoded(text) {
   try { return decodeURIComponent(text); } catch { return text; }
 }
 
+/** The address that is shown, and its number among those that were: where Back and Forward lead from. */
 let shownAt = location.hash;
+let number = history.state?.number ?? 0;
+history.replaceState({ number }, "");
 
 /** Shows the view of the address, unless something would be lost and whoever is here stays. */
 function follow() {
+  if (location.hash === shownAt) return; // that was the way back of somebody who stays
+  const wanted = history.state?.number ?? number + 1;
   if (view?.isUnkept && !window.confirm(LEAVING)) {
-    history.replaceState(null, "", shownAt || "#/");
+    history.go(number - wanted);
     return;
   }
   shownAt = location.hash;
+  number = wanted;
+  history.replaceState({ number }, "");
   show();
   main.focus();
 }

@@ -17,7 +17,7 @@ export class QueueView {
   }
 
   async update() {
-    await this.latest.read(this.world.queue, () => attempt(() => ask("GET", "/queue")), (queue) => this.draw(queue));
+    await this.latest.read(this.world.queue, () => ask("GET", "/queue"), (queue) => this.draw(queue));
   }
 
   draw(queue) {

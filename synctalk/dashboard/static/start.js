@@ -76,7 +76,8 @@ async function fillProposals(place, form, advanced, dataset) {
   const line = told.get("line") ?? dataset.line;
   const query = new URLSearchParams({ line, preset: told.get("preset") });
   const proposals = await attempt(() => ask("GET", `/proposals?${query}`));
-  if (!proposals || new FormData(form).get("preset") !== told.get("preset")) return;
+  const now = new FormData(form);
+  if (!proposals || ["line", "preset"].some((name) => now.get(name) !== told.get(name))) return;
   const take = async (chosen, { isAsked }) => {
     await fillSettings(advanced, line);
     for (const { setting, value } of chosen) {

@@ -41,7 +41,7 @@ export class StudioView {
   async update() {
     const facts = JSON.stringify([this.world.queue.filter((request) => request.job),
       [...this.world.datasets.values()].map((dataset) => [dataset.name, dataset.status])]);
-    await this.latest.read(facts, () => attempt(() => ask("GET", "/studio")), (told) => this.show(told));
+    await this.latest.read(facts, () => ask("GET", "/studio"), (told) => this.show(told));
   }
 
   /** The same, whatever is known. */
@@ -53,14 +53,15 @@ export class StudioView {
   show(told) {
     this.told = told;
     // The form is drawn anew only for what it offers: somebody is writing in it.
-    const offered = JSON.stringify([told.faces, told.voices, this.kind === "render" && [told.sounds, told.creations.map((each) => each.files.length)]]);
-    if (this.offered !== offered) {
-      this.offered = offered;
-      this.drawForm();
-    }
+    if (this.offered !== this.describeOffer()) this.drawForm();
     this.drawMaking();
     this.drawMade();
     this.drawSounds();
+  }
+
+  describeOffer() {
+    const { faces, voices, sounds, creations } = this.told;
+    return JSON.stringify([faces, voices, this.kind === "render" && [sounds, creations.map((each) => each.files.length)]]);
   }
 
   drawForm() {
@@ -72,6 +73,7 @@ export class StudioView {
     }
     const isPossible = { speak: voices.length, talk: faces.length && voices.length, render: faces.length, export: exportable.length };
     if (!isPossible[this.kind]) this.kind = KINDS.map(([kind]) => kind).find((kind) => isPossible[kind]);
+    this.offered = this.describeOffer();
     this.remember();
     this.form = h("form", {},
       h("fieldset", {}, h("legend", {}, "What shall be made?"), KINDS.map(([kind, title, told]) => h("label", { class: "choice" },
@@ -119,9 +121,8 @@ export class StudioView {
     const isSpoken = this.kind === "speak" || this.kind === "talk";
     return [
       this.kind !== "speak" && this.kind !== "export" && choice("face", "Face", faces.map((face) => [face.dataset, face.dataset])),
-      this.kind !== "render" && choice("voice", "Voice", this.kind === "export"
-        ? exportable.map((voice) => [JSON.stringify([voice.dataset, ""]), voice.dataset])
-        : voices.flatMap((voice) => [[JSON.stringify([voice.dataset, ""]), `${voice.dataset} (as it speaks now)`],
+      this.kind === "export" && choice("trained", "Voice", exportable.map((voice) => [voice.dataset, voice.dataset])),
+      isSpoken && choice("voice", "Voice", voices.flatMap((voice) => [[JSON.stringify([voice.dataset, ""]), `${voice.dataset} (as it speaks now)`],
           ...voice.exported.map((key) => [JSON.stringify([voice.dataset, key]), `${voice.dataset} (exported: ${key.split("/").at(-1)})`])])),
       isSpoken && h("label", {}, "Text", h("textarea", { name: "text", id: "text", rows: 4, required: true, maxlength: 20000 })),
       isSpoken && h("details", { id: "studio-manner" }, h("summary", {}, "How it is said"), h("fieldset", {},
@@ -158,7 +159,7 @@ export class StudioView {
 
   async make() {
     const told = Object.fromEntries(new FormData(this.form));
-    const [dataset, exported] = told.voice ? JSON.parse(told.voice) : ["", ""];
+    const [dataset, exported] = told.voice ? JSON.parse(told.voice) : [told.trained ?? "", ""];
     const figures = Object.fromEntries(["speed", "noise", "duration_noise", "seed"].filter((name) => told[name]).map((name) => [name, Number(told[name])]));
     const speech = { text: told.text, exported, speaker: told.speaker ?? "", ...figures };
     const mark = told.mark === "on";

@@ -1,7 +1,8 @@
 // What the first stage of a line thinks of the recordings, rows put right, and a first sentence with what came of it.
 
-import { ask, datasetPath, filePath } from "/static/api.js";
+import { ask, datasetPath, filePath, reach } from "/static/api.js";
 import { attempt, h, swap, formatFigure } from "/static/dom.js";
+import { unlessRefused } from "/static/latest.js";
 
 const VERDICTS = { good: "done", usable: "interrupted", poor: "failed", unusable: "failed" };
 const REPORTS = { "preprocess/report.json": "How good the film is", "prepare/report.json": "How good the recordings are" };
@@ -11,12 +12,12 @@ const SAMPLE = "The quick brown fox jumps over the lazy dog.";
 export async function drawPreparation(dataset, keys) {
   const parts = [];
   for (const [key, title] of Object.entries(REPORTS).filter(([each]) => keys.has(each))) {
-    const answer = await fetch(filePath(dataset.name, key));
-    const report = answer.ok ? await answer.json() : {};
+    const answer = await reach(filePath(dataset.name, key));
+    const report = answer.ok ? await answer.json().catch(() => ({})) : {};
     if (report.verdict) parts.push(drawReport(title, report));
   }
   if (keys.has("prepare/rejected.csv")) {
-    const rejected = await attempt(() => ask("GET", `${datasetPath(dataset.name)}/recordings/rejected`));
+    const rejected = await unlessRefused(ask("GET", `${datasetPath(dataset.name)}/recordings/rejected`), null);
     if (rejected) parts.push(drawRejected(dataset, rejected));
   }
   const exported = [...keys].find((key) => /^export\/.*\.onnx$/.test(key));
@@ -113,8 +114,8 @@ async function hear(id, place) {
   for (;;) {
     await new Promise((resolve) => { setTimeout(resolve, 700); });
     if (!place.isConnected) return null;
-    const told = await attempt(() => ask("GET", "/studio"));
-    if (!told) continue;
+    let told;
+    try { told = await ask("GET", "/studio"); } catch { continue; /* the banner tells when the server is gone */ }
     const request = told.requests.find((each) => each.id === id);
     if (!request) return h("p", { class: "soft" }, "The server does not know of it any more.");
     const file = told.creations.find((each) => each.id === id)?.files[0];
