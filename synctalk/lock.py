@@ -158,6 +158,21 @@ class _Flock:
             raise refusal(None, name=self._name)
 
 
+def forget_holder(path: Path) -> None:
+    """Take away the notes of who holds a dataset that nobody can hold, because it does not lie where datasets lie.
+
+    Whoever moved it away held it, and its notes went along. The files stay: by them all agree on the kind of the lock.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    with translating_os_errors(path):
+        if path.is_file():
+            path.write_bytes(b"")
+        for note in lease_folder(path).glob("*"):
+            note.unlink()
+
+
 def lease_folder(path: Path) -> Path:
     """Where the lease of the lock file `path` is."""
     return path.with_name(f"{path.name}.lease")

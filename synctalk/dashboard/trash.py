@@ -22,7 +22,7 @@ from synctalk.dashboard.confinement import checked_names
 from synctalk.dashboard.jobs import RESULTS
 from synctalk.dashboard.problems import ConflictError, NotFoundError, RefusedError
 from synctalk.errors import InputError
-from synctalk.lock import DatasetLock, lease_folder
+from synctalk.lock import DatasetLock, forget_holder
 from synctalk.state import utc_now
 from synctalk.workspace import Workspace, checked_name
 
@@ -115,7 +115,7 @@ class Trash:
             what = f"another dataset {note.dataset!r}" if note.dataset else f"another {note.result!r}"
             raise ConflictError(f"there is {what} now", hint="delete or rename that one first")
         if note.dataset:
-            _forget_holder(place / "dataset" / Workspace(self._root, note.dataset).lock_file.name)
+            forget_holder(place / "dataset" / Workspace(self._root, note.dataset).lock_file.name)
         for source, home in moves:
             _move(source, home)
         (place / _NOTE).unlink()
@@ -138,18 +138,6 @@ class Trash:
         if note.result:
             return [(place / RESULTS, self._root.joinpath(RESULTS, *note.result.split("/")))]
         return [(place / kind, self._root / kind / note.dataset) for kind in _PLACES]
-
-
-def _forget_holder(lock_file: Path) -> None:
-    """Nobody works on what lies here; the note of whoever deleted it came along, and would say that somebody does.
-
-    The lease's folder stays: it says by which kind of lock all keep this dataset.
-    """
-    with files.translating_os_errors(lock_file):
-        if lock_file.is_file():
-            lock_file.write_bytes(b"")
-        for note in lease_folder(lock_file).glob("*"):
-            note.unlink()
 
 
 def _move(source: Path, target: Path) -> None:

@@ -65,7 +65,7 @@ def test_view_says_that_it_is_the_one_shown(page: Any, served: Service) -> None:
 def test_address_typed_as_it_is_shows_the_dataset(page: Any, served: Service) -> None:
     served.post("/datasets", {"name": "100%"})
     to(page, served, "d/100%")
-    page.wait_for_selector("h1:has-text('100%') + .chip")
+    assert page.wait_for_selector("h1:has-text('100%') + .chip").inner_text() == "no recording yet"
 
 
 def test_same_film_is_chosen_again_after_it_was_refused(page: Any, served: Service, tmp_path: Path) -> None:
@@ -136,6 +136,7 @@ def test_wrong_number_in_a_folded_part_is_shown(page: Any, served: Service) -> N
     page.wait_for_selector("[id='set-main.epochs']", state="hidden")
     page.click("#start")
     page.wait_for_selector("[id='set-main.epochs']:visible")
+    assert served.get("/datasets/folded")["request"] is None
     page.fill("[id='set-main.epochs']", "")
 
 
