@@ -69,7 +69,8 @@ def ave_windows(mel: NDArray[np.float32]) -> NDArray[np.float32]:
         mel: As `mel_spectrogram` gives it; a sound shorter than sixteen mel frames is extended with silence.
 
     Shape:
-        mel `[M, 80]` -> result `[W, 80, 16]` with `W = int((M - 16) / 3.2) + 2`.
+        mel `[M, 80]` -> result `[W, 80, 16]` with `W = floor((M - 16) / 3.2) + 2`, computed exactly: in floating point,
+        as the older program does, some lengths (M = 384) lack the last window, which repeats the one before it.
     """
     if len(mel) < AVE_WINDOW:
         silence = np.full((AVE_WINDOW - len(mel), MEL_BANDS), MEL_FLOOR, np.float32)

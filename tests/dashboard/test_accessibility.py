@@ -59,7 +59,7 @@ def test_words_are_told_apart_from_their_ground_in_every_view(browser: Any, furn
         with visiting(browser, f"http://127.0.0.1:{furnished.port}/", size=DESK, scheme=scheme) as page:
             for view in views():
                 page.goto(f"http://127.0.0.1:{furnished.port}/{view}")
-                page.wait_for_selector("main .card:visible")
+                page.wait_for_selector("main h1:visible, main .problem:visible")
                 page.wait_for_timeout(150)
                 assert page.evaluate(CONTRASTS, LEAST_CONTRAST) == {}, (view, scheme)
 
@@ -76,7 +76,7 @@ def test_nothing_reaches_beyond_a_narrow_screen(browser: Any, furnished: Service
     with visiting(browser, f"http://127.0.0.1:{furnished.port}/", size=(width, 800)) as page:
         for view in views():
             page.goto(f"http://127.0.0.1:{furnished.port}/{view}")
-            page.wait_for_selector("main .card:visible")
+            page.wait_for_selector("main h1:visible, main .problem:visible")
             open_everything(page)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, view
             assert widest(page) <= width, view
@@ -99,7 +99,7 @@ def test_everything_that_can_be_pressed_is_reached_by_tab_and_shows_it(browser: 
     with visiting(browser, f"http://127.0.0.1:{furnished.port}/", size=DESK) as page:
         for view in ("", "#/studio", "#/queue", "#/system", "#/d/empty", "#/d/unlucky"):
             page.goto(f"http://127.0.0.1:{furnished.port}/{view}")
-            page.wait_for_selector("main .card:visible")
+            page.wait_for_selector("main h1:visible, main .problem:visible")
             page.wait_for_timeout(500)
             wanted = page.evaluate(
                 "[...document.querySelectorAll('main a, main button:enabled, main input, main select, main summary')]"

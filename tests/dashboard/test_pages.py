@@ -381,7 +381,7 @@ def test_every_view_is_seen_light_dark_and_on_a_phone(page: Any, fresh: Service)
         fresh.post("/datasets", {"name": "pictured"})
     for view in ("", "d/pictured", "record/pictured", "film/pictured", "queue", "studio", "system"):
         page.goto(f"http://127.0.0.1:{fresh.port}/#/{view}")
-        page.wait_for_selector("main .card:visible")
+        page.wait_for_selector("main h1:visible")
         assert page.locator("h1:visible").count() == 1
         look(page, f"view-{view.split('/')[0] or 'datasets'}")
 
