@@ -178,19 +178,19 @@ def take_back(confinement: Confinement, workspace: Workspace, key: str) -> None:
         LockError: Somebody works on the dataset.
         StorageError: The disk refused.
     """
-    folder, _, name = key.rpartition("/")
     with DatasetLock(workspace.lock_file, name=workspace.name):
-        if folder == GIVEN:
+        if key.rpartition("/")[0] == GIVEN:
             _remove(confinement.path_of(_names(workspace, key)))
-        elif folder or key not in (kept := _read_kept(workspace)):
+            return
+        kept = _read_kept(workspace)
+        if key not in kept:
             raise NotFoundError(f"there is no correction {key!a}")
-        else:
-            # What was sent would be learned again.
-            for sent, text in _given(workspace):
-                if _is_kept(workspace, sent, text, {key: kept[key]}):
-                    _remove(sent)
-            path = confinement.path_of(_names(workspace, f"{name}.json"))
-            files.commit_file(path, files.make_folder(workspace.corrections / TAKEN_BACK) / path.name)
+        # What was sent would be learned again.
+        for sent, text in _given(workspace):
+            if _is_kept(workspace, sent, text, {key: kept[key]}):
+                _remove(sent)
+        path = confinement.path_of(_names(workspace, f"{key}.json"))
+        files.commit_file(path, files.make_folder(workspace.corrections / TAKEN_BACK) / path.name)
 
 
 def bring_back(confinement: Confinement, workspace: Workspace, key: str) -> None:
@@ -200,6 +200,7 @@ def bring_back(confinement: Confinement, workspace: Workspace, key: str) -> None
         NotFoundError: There is none.
         ForbiddenError: A link stands in the way.
         ConflictError: Its sound was given again meanwhile.
+        InputError: A correction is damaged; names it.
         LockError: Somebody works on the dataset.
         StorageError: The disk refused.
     """
@@ -242,6 +243,7 @@ def _names(workspace: Workspace, key: str) -> list[str]:
 
 
 def _read_kept(workspace: Workspace, below: str = "") -> dict[str, Correction]:
+    """Those that are learned from or, `below` their folder, those that were taken back; through no link."""
     folder = workspace.corrections / below
     places = [workspace.corrections, folder, given_folder(workspace), *folder.glob("*.json")]
     linked = next((path for path in places if path.is_symlink()), None)

@@ -47,6 +47,13 @@ def locked_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service
         yield found
 
 
+@pytest.fixture(scope="module")
+def fresh(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A server that nobody has used before the tests of a file; none where there is no browser to visit it."""
+    with serving(tmp_path_factory.mktemp("fresh")) as found:
+        yield found
+
+
 @pytest.fixture(scope="package")
 def driver() -> Iterator[Any]:
     """What drives browsers; skips the tests where it is not installed."""

@@ -23,13 +23,6 @@ pytestmark = pytest.mark.browser
 MP4 = b"\0\0\0\x20ftypisom" + bytes(100)
 
 
-@pytest.fixture(scope="module")
-def fresh(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A server that nobody has used yet."""
-    with serving(tmp_path_factory.mktemp("fresh")) as found:
-        yield found
-
-
 @pytest.fixture
 def page(browser: Any, fresh: Service) -> Iterator[Any]:
     """A page on a phone."""

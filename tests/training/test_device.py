@@ -8,17 +8,21 @@ from synctalk.errors import InputError
 from synctalk.training.device import Placement, choose_placement, choose_workers, describe_machine, deterministic
 
 CPU = torch.device("cpu")
-needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 
 
-@needs_no_gpu
+@pytest.fixture
+def _no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose GPUs, if it has any, are not seen."""
+    for kind in (torch.cuda, torch.backends.mps):
+        monkeypatch.setattr(kind, "is_available", lambda: False)
+
+
+@pytest.mark.usefixtures("_no_gpu")
 def test_a_machine_without_a_gpu_trains_on_the_cpu_in_float32() -> None:
-    if torch.backends.mps.is_available():
-        pytest.skip("this machine has a GPU")
     assert choose_placement() == Placement(CPU, torch.float32)
 
 
-@needs_no_gpu
+@pytest.mark.usefixtures("_no_gpu")
 def test_a_missing_device_is_refused_with_advice() -> None:
     with pytest.raises(InputError) as refusal:
         choose_placement("cuda")

@@ -89,7 +89,23 @@ def pretend_kernel_killed(folder: Path, *, boot: str | None = None) -> None:
     (folder / MEMORY_FILE).write_text(json.dumps(content))
 
 
-@pytest.mark.skipif(kernel_kills() is None, reason="this system does not count")
+@pytest.fixture
+def _counting_kernel(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system that counts its kills as Linux does, in files of ours."""
+    folder = tmp_path_factory.mktemp("kernel")
+    (folder / "vmstat").write_text("nr_free_pages 5\noom_kill 3\n")
+    (folder / "boot_id").write_text("boot\n")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr("synctalk.training.memory._COUNTERS", folder / "vmstat")
+    monkeypatch.setattr("synctalk.training.memory._BOOT_ID", folder / "boot_id")
+
+
+@pytest.mark.usefixtures("_counting_kernel")
+def test_kills_of_the_kernel_are_counted() -> None:
+    assert kernel_kills() == ("boot", 3)
+
+
+@pytest.mark.usefixtures("_counting_kernel")
 def test_only_a_kill_for_memory_makes_the_parts_smaller(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     open_memory(tmp_path).start((1, 1))  # and then it is killed, as anybody may be
     open_memory(tmp_path).start((1, 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 import pytest
 
-from synctalk.config import load_settings
 from synctalk.errors import InputError, StoppedError
 from synctalk.outcome import Outcome
 from synctalk.pipeline.stage import StageContext
@@ -31,11 +30,10 @@ from synctalk.voice.textgrid import read_textgrid
 from synctalk.voice.units import utter_clip
 from synctalk.voice.wordmatch import match_words
 from synctalk.workspace import Workspace
-from tests.stage_context import stage_context
+from tests.stage_context import Ask, asking
 from tests.voice.grids import HELLO, written_long
 from tests.voice.lettered import RATE_HZ, write_lettered
 
-Ask = Callable[..., StageContext]
 SHORT = {"align.epochs": 5, "align.batch_size": 1, "runtime.device": "cpu"}
 
 
@@ -43,22 +41,11 @@ SHORT = {"align.epochs": 5, "align.batch_size": 1, "runtime.device": "cpu"}
 def ask(tmp_path: Path) -> Ask:
     """A context as the runner gives it."""
 
-    def context(
-        name: str = "anna", *, root: Path = tmp_path, should_stop: Callable[[], bool] = lambda: False, **changes: Any
-    ) -> StageContext:
-        workspace = Workspace(root, name)
-        if not workspace.voice.exists():
-            write_lettered(workspace.voice)
-            (workspace.dataset / "recordings").mkdir()
-        changes = {key.replace("__", "."): value for key, value in changes.items()}
-        return stage_context(
-            workspace,
-            load_settings(tmp_path / "none.toml", preset="draft", overrides=SHORT | changes),
-            stage="align",
-            should_stop=should_stop,
-        )
+    def prepare(workspace: Workspace) -> None:
+        write_lettered(workspace.voice)
+        (workspace.dataset / "recordings").mkdir()
 
-    return context
+    return asking(tmp_path, prepare, stage="align", usual=SHORT)
 
 
 def found(context: StageContext) -> bytes:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import soundfile
 import torch
 
-from synctalk.config import load_settings
 from synctalk.errors import InputError
 from synctalk.outcome import Outcome
-from synctalk.pipeline.stage import StageContext
 from synctalk.training.checkpoint import load_checkpoint
 from synctalk.voice.kokoro_stage import PREVIEW, train_kokoro
 from synctalk.voice.kokoro_voice import load_kokoro
 from synctalk.workspace import Workspace
 from tests.pictures import LOSSES, drawn_once
-from tests.stage_context import stage_context
+from tests.stage_context import Ask, asking
 from tests.voice.spoken import RATE_HZ, write_spoken
 
 TINY = {
@@ -27,8 +24,6 @@ TINY = {
     "kokoro.encoder_ff_dim": 32, "kokoro.decoder_ff_dim": 32, "kokoro.epochs": 2, "kokoro.batch_size": 2,
     "runtime.device": "cpu", "runtime.preview_s": 0.2,
 }  # fmt: skip
-
-Ask = Callable[..., StageContext]
 
 
 @pytest.fixture(autouse=True)
@@ -41,19 +36,10 @@ def _pictures() -> Iterator[None]:
 def ask(tmp_path: Path) -> Ask:
     """A context as the runner gives it, for clips of spoken tones."""
 
-    def context(name: str = "anna", *, should_stop: Callable[[], bool] = lambda: False, **changes: Any) -> StageContext:
-        workspace = Workspace(tmp_path, name)
-        if not workspace.voice.exists():
-            write_spoken(workspace.voice, workspace.dataset / "recordings" / "textgrids")
-        changes = {key.replace("__", "."): value for key, value in changes.items()}
-        return stage_context(
-            workspace,
-            load_settings(tmp_path / "none.toml", preset="draft", overrides=TINY | changes),
-            stage="kokoro",
-            should_stop=should_stop,
-        )
+    def prepare(workspace: Workspace) -> None:
+        write_spoken(workspace.voice, workspace.dataset / "recordings" / "textgrids")
 
-    return context
+    return asking(tmp_path, prepare, stage="kokoro", usual=TINY)
 
 
 def test_the_stage_trains_speaks_and_leaves_a_voice(ask: Ask) -> None:
